@@ -1,0 +1,95 @@
+"""The one place where files land so that a power cut can't take them back.
+
+The order is that of every careful writer on POSIX: write a temporary file in the same directory, fsync it, rename it
+over the name, fsync the directory. After `write` returns, the whole file is there under its name after any crash;
+before, either the old file or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from storage.errors import Transient
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable (a rename lives in the directory, not in the file)."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_directory(directory: Path) -> None:
+    """Create `directory` and its parents, each made durable in its own parent."""
+    missing = [directory]
+    while not missing[-1].exists():
+        missing.append(missing[-1].parent)
+    for each in reversed(missing[:-1]):
+        with contextlib.suppress(FileExistsError):
+            each.mkdir()
+        sync_directory(each.parent)
+
+
+def write(target: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace `target` by `content`, durably. Raises Transient when the disk is full or gone."""
+    make_directory(target.parent)
+    temporary = _temporary_beside(target)
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(error) from error
+    sync_directory(target.parent)
+
+
+def adopt(source: Path, target: Path, *, mode: int = 0o444) -> None:
+    """Give the finished file `source` the durable second name `target`, without copying where the disk allows it.
+
+    `source` stays: the caller removes it once its own record of the file is durable. An existing `target` is replaced.
+    Raises Transient when the disk is full or gone.
+    """
+    make_directory(target.parent)
+    temporary = _temporary_beside(target)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:  # another file system, or one without hard links
+            shutil.copyfile(source, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(error) from error
+    sync_directory(target.parent)
+
+
+def remove(target: Path) -> None:
+    """Remove `target` if it is there, durably."""
+    target.unlink(missing_ok=True)
+    if target.parent.exists():
+        sync_directory(target.parent)
+
+
+def disk_error(error: OSError) -> Transient:
+    """The clear sentence for a disk that failed a write."""
+    return Transient(
+        f"磁盘写入失败（{error.strerror}），数据未被确认；请检查磁盘空间后重试。",
+        f"writing to disk failed ({error.strerror}); nothing was acknowledged: check the disk's space and try again",
+    )
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.tmp")
