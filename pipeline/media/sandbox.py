@@ -1,0 +1,282 @@
+"""Runs one program on untrusted media, shut off from everything else.
+
+With bubblewrap the program sees its own input files (read-only, under neutral names in /in), the system's programs and
+libraries, an empty /tmp, and at most one directory it may write (/out). It has no network, no capabilities, no other
+process in sight. Time, memory and file size are bounded in any case, and so is what it may print.
+
+Where bubblewrap can't work (no user namespaces, not installed) the program still runs within the limits; the paths
+/in/NAME and /out in its arguments are then changed to symbolic links of the same names in a fresh temporary directory,
+and the outcome says `isolated=False` and why, so that a report can say it too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from storage.errors import NotFound, Refused
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts")
+_NEUTRAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_STDERR_KEPT = 64 * 1024
+_READ = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use. Seconds and bytes; `memory_bytes` is address space of each process (RLIMIT_AS).
+
+    `stdout_bytes`: how much output is kept; more of it ends the run. `open_files`: RLIMIT_NOFILE.
+    """
+
+    cpu_seconds: int
+    wall_seconds: float
+    memory_bytes: int
+    file_bytes: int
+    stdout_bytes: int = 16 << 20
+    open_files: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the run ended.
+
+    `returncode`: of the program; 128 + N when signal N ended it. `stdout`: all of it (empty when `on_line` took it).
+    `stderr`: the last 64 KiB. `isolated`: bubblewrap was around it; otherwise `why_not` has the reason in English.
+    `stopped`: "" or "time" or "output": the limit at which we killed it.
+    """
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    isolated: bool
+    why_not: str
+    stopped: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0 and not self.stopped
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    files: Mapping[str, Path],
+    writable: Path | None = None,
+    limits: Limits,
+    on_line: Callable[[bytes], None] | None = None,
+) -> Outcome:
+    """Run `argv`, written with /in/NAME for each of `files` and /out for `writable`, and wait for its end.
+
+    `files` maps neutral names (letters, digits, ._-) to real paths, which must not be symbolic links. `on_line` gets
+    each line of standard output without its end, as it comes. Raises NotFound when an input is missing, Refused on a
+    name that is not neutral; what the program itself does wrong is in the outcome.
+    """
+    _check_names(files)
+    why_not = unavailable()
+    with tempfile.TemporaryDirectory(prefix="liuhen-box-") as box:
+        if why_not:
+            command = _bare(argv, files, writable, Path(box))
+        else:
+            command = [*_bubblewrap(argv[0], files, writable), "--", *argv]
+        command = [*_prlimit(limits), *command]
+        with _started(command, home=box) as process:
+            stdout, stderr, stopped = _Pump(process, limits, on_line).drain()
+    return Outcome(_code(process.returncode), stdout, stderr, not why_not, why_not, stopped)
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The argv that runs one of our own modules inside the sandbox with this Python."""
+    return [sys.executable, "-s", "-P", "-m", module, *arguments]
+
+
+@cache
+def unavailable() -> str:
+    """Why bubblewrap can't be used here, "" when it can. Tried once for each process."""
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed"
+    trial = [*_bubblewrap("true", {}, None), "--", "true"]
+    done = subprocess.run(trial, capture_output=True, check=False, timeout=20, env=_environment("/tmp"))  # noqa: S108
+    if done.returncode == 0:
+        return ""
+    return "bubblewrap can't work here: " + done.stderr.decode("utf-8", "replace").strip()[:200]
+
+
+def _check_names(files: Mapping[str, Path]) -> None:
+    for name, path in files.items():
+        if not _NEUTRAL.fullmatch(name):
+            raise Refused(f"沙箱内的文件名 {name!r} 不合规范。", f"{name!r} is no neutral name for the sandbox")
+        if not path.exists():
+            raise NotFound(f"找不到文件：{path}", f"no such file: {path}")
+
+
+def _bubblewrap(program: str, files: Mapping[str, Path], writable: Path | None) -> list[str]:
+    flags = "--unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv --hostname liuhen --chdir /tmp"
+    command = ["bwrap", *flags.split(), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    for name, value in _environment("/tmp").items():  # noqa: S108
+        command += ["--setenv", name, value]
+    for path in _SYSTEM:
+        command += _system_bind(path)
+    if program == sys.executable:
+        for path in _python_paths():
+            command += ["--ro-bind", path, path]
+    for name, file in files.items():
+        command += ["--ro-bind", str(file.absolute()), f"/in/{name}"]
+    if writable is not None:
+        command += ["--bind", str(writable.absolute()), "/out"]
+    return command
+
+
+def _system_bind(path: str) -> list[str]:
+    if Path(path).is_symlink():  # /lib → usr/lib where /usr is merged
+        return ["--symlink", str(Path(path).readlink()), path]
+    return ["--ro-bind-try", path, path]
+
+
+def _source_root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def _python_paths() -> list[str]:
+    """What our own Python needs: its prefixes and the packages a child may import, nothing beside them."""
+    prefixes = [Path(sys.base_prefix), Path(sys.prefix)]
+    packages = [_source_root() / "pipeline", _source_root() / "storage"]
+    outside = [path for path in (*prefixes, *packages) if not path.is_relative_to("/usr")]
+    return [str(path) for path in dict.fromkeys(outside)]
+
+
+def _environment(home: str) -> dict[str, str]:
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONPATH": str(_source_root()),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _bare(argv: Sequence[str], files: Mapping[str, Path], writable: Path | None, box: Path) -> list[str]:
+    """`argv` without bubblewrap: /in/NAME and /out become links in `box`, so that names stay neutral here too."""
+    (box / "in").mkdir()
+    for name, file in files.items():
+        (box / "in" / name).symlink_to(file.absolute())
+    if writable is not None:
+        (box / "out").symlink_to(writable.absolute())
+    return [re.sub(r"(?<![\w/.])/(in/|out(?=/|$))", lambda found: f"{box}/{found[1]}", part) for part in argv]
+
+
+def _prlimit(limits: Limits) -> list[str]:
+    return [
+        "prlimit",
+        f"--as={limits.memory_bytes}",
+        f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + 1}",
+        f"--fsize={limits.file_bytes}",
+        f"--nofile={limits.open_files}",
+        "--core=0",
+        "--",
+    ]
+
+
+@contextlib.contextmanager
+def _started(command: list[str], *, home: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The process in a group of its own, which is dead when the block is left, however it is left."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        cwd=home,
+        env=_environment(home),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+class _Pump:
+    """Takes both pipes of a process to their ends, to the time limit or to the bound on output."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], limits: Limits, on_line: Callable[[bytes], None] | None
+    ) -> None:
+        self._process = process
+        self._deadline = time.monotonic() + limits.wall_seconds
+        self._bound = limits.stdout_bytes
+        self._on_line = on_line
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._stopped = ""
+
+    def drain(self) -> tuple[bytes, bytes, str]:
+        assert self._process.stdout is not None and self._process.stderr is not None  # noqa: S101  (Popen with PIPE)
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._process.stdout, selectors.EVENT_READ, self._take_stdout)
+            ready.register(self._process.stderr, selectors.EVENT_READ, self._take_stderr)
+            while ready.get_map() and not self._stopped:
+                self._turn(ready)
+        self._wait()
+        if self._on_line and self._stdout and not self._stopped:
+            self._on_line(bytes(self._stdout))
+        return b"" if self._on_line else bytes(self._stdout), bytes(self._stderr), self._stopped
+
+    def _turn(self, ready: selectors.BaseSelector) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            self._stopped = "time"
+            return
+        for key, _ in ready.select(left):
+            pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
+            piece = os.read(pipe.fileno(), _READ)
+            if piece:
+                key.data(piece)
+            else:
+                ready.unregister(pipe)
+
+    def _take_stdout(self, piece: bytes) -> None:
+        self._stdout += piece
+        if self._on_line:
+            *lines, rest = bytes(self._stdout).split(b"\n")
+            self._stdout[:] = rest
+            for line in lines:
+                self._on_line(line)
+        if len(self._stdout) > self._bound:
+            del self._stdout[self._bound :]
+            self._stopped = "output"
+
+    def _take_stderr(self, piece: bytes) -> None:
+        self._stderr += piece
+        del self._stderr[:-_STDERR_KEPT]
+
+    def _wait(self) -> None:
+        """The pipes are closed or a limit is reached: give the process the rest of its time, or none."""
+        if not self._stopped:
+            try:
+                self._process.wait(max(0.0, self._deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._stopped = "time"
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _code(returncode: int) -> int:
+    return 128 - returncode if returncode < 0 else returncode
