@@ -1,0 +1,49 @@
+"""What holds for every test: loopback only, no timed assertions, and the coverage line before pytest's closing one."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import sys
+from typing import Any
+
+import coverage
+import hypothesis
+import pytest
+
+from tests.support.services import amqp_url, postgres_url, redis_url, s3_url
+
+__all__ = ["amqp_url", "postgres_url", "redis_url", "s3_url"]
+
+hypothesis.settings.register_profile("liuhen", deadline=None)  # a busy machine is no bug
+hypothesis.settings.load_profile("liuhen")
+
+
+def refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: a test that reaches for another machine fails at the call."""
+    if event != "socket.connect" or not isinstance(arguments[1], tuple):
+        return
+    host = str(arguments[1][0])
+    if host != "localhost" and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        raise PermissionError(f"tests talk only to this machine, not to {host}")
+
+
+def pytest_configure() -> None:
+    sys.addaudithook(refuse_outside)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The coverage of this run, where `coverage run -m pytest` measures it."""
+    measured = coverage.Coverage.current()
+    if measured is None:
+        return
+    measured.stop()
+    table = io.StringIO()
+    try:
+        measured.report(file=table, show_missing=False)
+    except coverage.CoverageException as error:
+        table.write(str(error))
+    terminalreporter.section("coverage")
+    for line in table.getvalue().splitlines():
+        if line.startswith(("Name", "TOTAL", "No data")):
+            terminalreporter.write_line(line)

@@ -1,0 +1,98 @@
+"""The rules of the house, checked like any other behaviour: layers, types, style, names, sizes."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("storage", "pipeline", "ingest", "api")
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def tool(name: str) -> str:
+    """A program of the environment these tests run in."""
+    return str(Path(sys.executable).parent / name)
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Each module of the four packages: its path from the root and its syntax tree."""
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def test_layers_hold() -> None:
+    checked = run(tool("lint-imports"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_types_are_strict() -> None:
+    checked = run(sys.executable, "-m", "mypy")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("arguments", [("check", "--no-fix"), ("format", "--check")], ids=["lint", "format"])
+def test_style_is_clean(arguments: tuple[str, ...]) -> None:
+    checked = run(tool("ruff"), *arguments)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_no_other_distribution_owns_our_names(name: str) -> None:
+    """An editable install lists no packages, a wheel lists ours; a stranger's `storage` would show in both."""
+    assert set(packages_distributions().get(name, [])) <= {"liuhen"}
+    module = importlib.import_module(name)
+    assert Path(module.__file__ or "").parent == ROOT / name
+
+
+def test_only_bootstrap_reads_the_environment() -> None:
+    readers = {
+        path
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv", "os.environb"}
+    }
+    assert readers <= {"pipeline/bootstrap.py"}
+
+
+def test_only_probe_imports_the_demuxer() -> None:
+    importers = {
+        path
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Import) and any(name.name.split(".")[0] == "av" for name in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "av")
+    }
+    assert importers <= {"pipeline/media/probe.py"}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    too_long = [
+        f"{path}:{node.lineno} {node.name}"
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if "/migrations/" not in path  # a schema is a list, and never edited again
+        and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or node.lineno) - node.lineno + 1 > 60
+    ]
+    assert too_long == []
+
+
+def test_the_npm_lock_names_versions_and_digests_but_no_hosts() -> None:
+    """So that the machine's own npm registry is used, whichever it is."""
+    packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    installed = {name: entry for name, entry in packages.items() if name}
+    assert installed["node_modules/htmx.org"]["version"]
+    assert all("integrity" in entry and "resolved" not in entry for entry in installed.values())
