@@ -11,9 +11,10 @@ import coverage
 import hypothesis
 import pytest
 
+from tests.support.footage import footage
 from tests.support.services import amqp_url, postgres_url, redis_url, s3_url
 
-__all__ = ["amqp_url", "postgres_url", "redis_url", "s3_url"]
+__all__ = ["amqp_url", "footage", "postgres_url", "redis_url", "s3_url"]
 
 hypothesis.settings.register_profile("liuhen", deadline=None)  # a busy machine is no bug
 hypothesis.settings.load_profile("liuhen")
