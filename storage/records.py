@@ -133,6 +133,7 @@ class JobKind(StrEnum):
     ACCESS = "access"
     MASTER = "master"
     TIER = "tier"
+    RELEASE = "release"
     EXPORT = "export"
 
 

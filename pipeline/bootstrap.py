@@ -1,0 +1,134 @@
+"""The composition root: settings in, wired services out. The only reader of the environment."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.access import Access
+from pipeline.analyse import Analyse
+from pipeline.derive import Derive
+from pipeline.export.disc import MakeExport
+from pipeline.intake import Intake
+from pipeline.jobs import Handler, JobRunner, Workers, make_broker
+from pipeline.policy import Policy
+from pipeline.policy import load as load_policy
+from pipeline.settings import Settings
+from pipeline.tier import Tier
+from storage import durable
+from storage.blobs.contract import BlobStore
+from storage.blobs.local import LocalBlobStore
+from storage.blobs.s3 import S3BlobStore
+from storage.catalogue.catalogue import Catalogue
+from storage.clock import Clock, now
+from storage.ledger.guard import CheckpointGuard
+from storage.ledger.keys import LogKey, load_or_make
+from storage.ledger.sequencer import Sequencer
+from storage.records import JobKind, RetentionClass
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a door needs. `start` begins publishing and working; `stop` ends both in order."""
+
+    settings: Settings
+    policy: Policy
+    clock: Clock
+    catalogue: Catalogue
+    tiers: Mapping[str, BlobStore]
+    log_key: LogKey
+    sequencer: Sequencer
+    intake: Intake
+    access: Access
+    workers: Workers
+    runner: JobRunner
+
+    def start(self, *, threads: int | None = None) -> None:
+        self.sequencer.start()
+        self.workers.start(self.settings.workers if threads is None else threads)
+
+    def stop(self) -> None:
+        self.workers.stop()
+        self.sequencer.stop()
+        self.catalogue.close()
+
+
+def read_settings(**given: object) -> Settings:
+    """Settings from the environment, `given` (from the command line) over it."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """The migrated database alone, for commands that need no more."""
+    durable.make_directory(settings.data.absolute())
+    catalogue = Catalogue(settings.database)
+    catalogue.migrate()
+    return catalogue
+
+
+def wire(settings: Settings, clock: Clock = now) -> Services:
+    """Open everything: directories, policy, database, stores, keys. Raises Refused or Transient with what is wrong."""
+    for folder in (settings.data, settings.spool, settings.ledger, settings.keys):
+        durable.make_directory(folder.absolute())
+    policy = load_policy(settings.policy)
+    catalogue = open_catalogue(settings)
+    tiers = open_tiers(settings)
+    log_key = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
+    sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
+    runner = JobRunner(catalogue, _handlers(settings, policy, catalogue, tiers, sequencer, clock), clock)
+    return Services(
+        settings=settings,
+        policy=policy,
+        clock=clock,
+        catalogue=catalogue,
+        tiers=tiers,
+        log_key=log_key,
+        sequencer=sequencer,
+        intake=Intake(catalogue, tiers, sequencer, policy.retention, clock),
+        access=Access(catalogue, policy.viewing, clock),
+        workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
+        runner=runner,
+    )
+
+
+def open_tiers(settings: Settings) -> dict[str, BlobStore]:
+    """One store for each retention class. The class's name is the tier's name."""
+    return {tier.value: _open_store(settings, tier) for tier in RetentionClass}
+
+
+def _open_store(settings: Settings, tier: RetentionClass) -> BlobStore:
+    if settings.blobs:
+        return S3BlobStore.from_url(settings.blobs, prefix=tier.value)
+    return LocalBlobStore(settings.data / "blobs" / tier.value, min_free=settings.min_free)
+
+
+def passphrase(settings: Settings) -> bytes:
+    """The signing key's passphrase: the setting, or a random one kept beside the key, readable by the owner only."""
+    if settings.key_passphrase is not None:
+        return settings.key_passphrase.get_secret_value().encode()
+    kept: Path = settings.keys / "passphrase"
+    if not kept.exists():
+        durable.write(kept, secrets.token_urlsafe(32).encode(), mode=0o600)
+    return kept.read_bytes()
+
+
+def _handlers(
+    settings: Settings,
+    policy: Policy,
+    catalogue: Catalogue,
+    tiers: Mapping[str, BlobStore],
+    sequencer: Sequencer,
+    clock: Clock,
+) -> dict[JobKind, Handler]:
+    derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
+    tier = Tier(catalogue, tiers, policy.retention, clock)
+    return {
+        JobKind.ANALYSE: Analyse(catalogue, tiers, policy.continuity, settings.timezone, clock).run,
+        JobKind.ACCESS: derive.access,
+        JobKind.MASTER: derive.master,
+        JobKind.TIER: tier.run,
+        JobKind.RELEASE: tier.release,
+        JobKind.EXPORT: MakeExport(catalogue, tiers, sequencer, settings, policy.retention, clock).run,
+    }

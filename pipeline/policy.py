@@ -1,0 +1,72 @@
+"""The policy: figures that a bureau may set, each with the rule it comes from, in one YAML file beside the data.
+
+Code never holds these figures; it holds the defaults written into a new file (`DEFAULT`), which explain themselves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from storage import durable
+from storage.errors import Refused
+from storage.records import Role
+
+DEFAULT = """\
+# 留痕策略文件 · Liuhen policy. 每一行注明所依据的规则代码。Each line names its rule (docs/rules.md).
+retention:
+  five_years_years: 5            # KEEP-5Y    一般音像记录至少保存五年
+  long_term_years: null          # KEEP-LONG  长期保存；null = 永久
+deadlines:
+  upload_hours: 24               # UP-24H     返回后24小时内入库
+  upload_special_working_days: 3 # UP-24H     特殊情况3个工作日
+  file_working_days: 30          # FILE-30WD  30个工作日内归档
+viewing:                         # VIEW-APPROVE 调阅申请审批
+  grant_hours: 24                # 调阅许可有效期（小时）
+  approvers: [approver, legal]   # 可审批的角色；任何人不得审批本人申请
+continuity:                      # REC-CONTINUOUS 连续性检测阈值；未列出的取默认值（docs/continuity.md）
+  thresholds: {}
+"""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RetentionPolicy(_Part):
+    five_years_years: int = Field(default=5, ge=5, le=100)  # KEEP-5Y: "at least five years"; it can only be longer
+    long_term_years: int | None = Field(default=None, ge=10)
+
+
+class DeadlinePolicy(_Part):
+    upload_hours: int = Field(default=24, ge=1)
+    upload_special_working_days: int = Field(default=3, ge=1)
+    file_working_days: int = Field(default=30, ge=1)
+
+
+class ViewingPolicy(_Part):
+    grant_hours: int = Field(default=24, ge=1, le=24 * 30)
+    approvers: frozenset[Role] = frozenset({Role.APPROVER, Role.LEGAL})
+
+
+class ContinuityPolicy(_Part):
+    thresholds: dict[str, float] = Field(default_factory=dict)
+
+
+class Policy(_Part):
+    retention: RetentionPolicy = RetentionPolicy()
+    deadlines: DeadlinePolicy = DeadlinePolicy()
+    viewing: ViewingPolicy = ViewingPolicy()
+    continuity: ContinuityPolicy = ContinuityPolicy()
+
+
+def load(path: Path) -> Policy:
+    """Read the file; a missing one is written first. Raises Refused naming the line that is wrong."""
+    if not path.exists():
+        durable.write(path, DEFAULT.encode())
+    try:
+        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Refused(f"策略文件 {path} 有误：{error}", f"the policy file {path} is wrong: {error}") from error

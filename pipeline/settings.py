@@ -1,0 +1,63 @@
+"""Every setting, with its default and its limit. Read from the environment (prefix LIUHEN_) by `bootstrap` only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One frozen object. The defaults run everything on one machine, in `./liuhen-data`, with no other service."""
+
+    model_config = SettingsConfigDict(env_prefix="LIUHEN_", frozen=True, extra="ignore")
+
+    data: Path = Path("liuhen-data")
+    """The data directory: database, blobs, spool, ledger, keys, policy."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8470, ge=0, le=65535)
+    unit: str = "应急管理局"
+    """The bureau's name, on pages and on the explanation of an export."""
+    origin: str = "liuhen.local/log"
+    """The ledger's name (C2SP origin). It can never change once the first entry is signed."""
+    timezone: str = "Asia/Shanghai"
+    database_url: str = ""
+    """Empty: SQLite in the data directory. Else such as postgresql+psycopg://user@host/liuhen."""
+    broker_url: str = ""
+    """Empty: worker threads in this process. Else redis://… or amqp://…."""
+    blobs: str = ""
+    """Empty: local folders in the data directory. Else s3://bucket/prefix?endpoint=…; each tier gets its own prefix."""
+    key_passphrase: SecretStr | None = None
+    """Of the ledger's signing key. Empty: a random one is kept beside the key, mode 0600 (see docs/operations.md)."""
+    workers: int = Field(default=2, ge=1, le=64)
+    """Threads that carry out jobs in this process."""
+    max_upload: int = Field(default=64 << 30, ge=1 << 20)
+    """Bytes of one file; a larger one is refused before anything is written."""
+    upload_ttl_hours: int = Field(default=72, ge=1, le=24 * 30)
+    min_free: int = Field(default=512 << 20, ge=0)
+    """Bytes that must stay free on the data disk; uploads wait (503) below it."""
+    watch: Path | None = None
+    """A folder that cameras without a station copy their files into; None: no watched folder."""
+    secure_cookies: bool = False
+    """Set behind HTTPS."""
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data / 'liuhen.db').absolute()}"
+
+    @property
+    def spool(self) -> Path:
+        return self.data / "spool"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "ledger"
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def policy(self) -> Path:
+        return self.data / "policy.yaml"

@@ -1,0 +1,131 @@
+"""The database: opening it, and the two ways in, `read` and `write`.
+
+SQLite is the default, PostgreSQL a setting. SQLite 3.7.0–3.51.2 can lose a WAL reset when two connections write and
+checkpoint at once, so for SQLite every write transaction of every process holds one file lock: one writer, which also
+does the checkpoints. Readers never wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from storage.errors import Transient
+
+LOCK_WAIT = 30.0  # seconds; a write transaction takes milliseconds, so this is only met when a disk hangs
+
+
+class Catalogue:
+    """All rows of `storage.catalogue.tables`. Sessions never expire their objects: rows read stay readable."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _server_engine(parsed)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._writer = _WriterLock(parsed)
+
+    def migrate(self) -> None:
+        """Bring the schema up to date (Alembic). Safe to call at every start."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._writer, self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for looking. Nothing it changes is kept. Raises Transient when the database is down."""
+        with _clear_errors(), self._sessions() as session:
+            yield session
+            session.rollback()
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        """One durable transaction: all of it or nothing. Raises Transient when the database is down or locked."""
+        with _clear_errors(), self._writer, self._sessions() as session, session.begin():
+            yield session
+
+    def check(self) -> None:
+        """Raise Transient unless the database answers."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self._writer.close()
+
+
+class _WriterLock:
+    """One writer among all threads and processes of an SQLite file; nothing to do for a server."""
+
+    def __init__(self, url: URL) -> None:
+        file = url.database if url.get_backend_name() == "sqlite" else None
+        self._thread_lock = threading.Lock()
+        self._file = Path(f"{file}.writer").open("ab") if file and file != ":memory:" else None  # noqa: SIM115
+        self._serialise = url.get_backend_name() == "sqlite"
+
+    def __enter__(self) -> None:
+        if not self._serialise:
+            return
+        if not self._thread_lock.acquire(timeout=LOCK_WAIT):
+            raise _down("the writer's lock was not freed")
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        if not self._serialise:
+            return
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._thread_lock.release()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT})
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, so that reads get a snapshot too
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True)
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise _down(str(error.orig)) from error
+
+
+def _down(reason: str) -> Transient:
+    return Transient(
+        f"数据库暂不可用（{reason}），数据未被确认，请稍后重试。",
+        f"the database is unavailable ({reason}); nothing was acknowledged: try again shortly",
+    )

@@ -1,0 +1,101 @@
+"""The jobs table: leases, fencing and retries. The broker only says "look at job X"; the truth is here.
+
+A job is claimed with an owner, a lease and the next attempt number. Whoever finishes must still hold that attempt:
+a worker that was thought dead and comes back finds its work refused, never written over a newer run's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.catalogue.tables import Job
+from storage.clock import new_id
+from storage.records import JobKind, JobState
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 6
+BACKOFF = timedelta(seconds=5)
+
+
+def enqueue(
+    session: Session,
+    kind: JobKind,
+    subject: str,
+    *,
+    key: str,
+    now: datetime,
+    run_at: datetime | None = None,
+    args: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the job in its cause's transaction, to run at once or at `run_at`. A known `key` changes nothing."""
+    if session.scalar(select(Job.id).where(Job.key == key)) is not None:
+        return
+    session.add(
+        Job(
+            id=new_id(),
+            kind=kind.value,
+            subject=subject,
+            key=key,
+            args=dict(args or {}),
+            run_at=run_at or now,
+            created=now,
+        )
+    )
+
+
+def due(session: Session, now: datetime, limit: int = 64) -> Sequence[str]:
+    """Identifiers of jobs that may run: queued and due, or running with a lease that ran out."""
+    return session.scalars(select(Job.id).where(_ready(now)).order_by(Job.run_at).limit(limit)).all()
+
+
+def claim(session: Session, job_id: str, owner: str, now: datetime) -> Job | None:
+    """Take the job for one lease, or None when another has it or it is finished."""
+    taken = session.execute(
+        update(Job)
+        .where(Job.id == job_id, _ready(now))
+        .values(state=JobState.RUNNING, owner=owner, lease_until=now + LEASE, attempt=Job.attempt + 1, progress=0.0)
+    )
+    return session.get(Job, job_id, populate_existing=True) if _changed(taken) else None
+
+
+def renew(session: Session, job: Job, now: datetime, progress: float) -> bool:
+    """Extend the lease and tell the progress (0…1). False: the job was lost to another worker; stop working."""
+    return _changed(session.execute(_mine(job).values(lease_until=now + LEASE, progress=progress)))
+
+
+def complete(session: Session, job: Job, now: datetime) -> bool:
+    """Mark done in the transaction that holds the result. False: a newer attempt owns it; roll back."""
+    return _changed(
+        session.execute(_mine(job).values(state=JobState.DONE, finished=now, progress=1.0, lease_until=None, error=""))
+    )
+
+
+def fail(session: Session, job: Job, now: datetime, error: str, *, retry: bool) -> bool:
+    """Queue again after a growing pause, or give up (not retryable, or too often)."""
+    again = retry and job.attempt < MAX_ATTEMPTS
+    values: dict[str, Any] = (
+        {"state": JobState.QUEUED, "run_at": now + BACKOFF * 2 ** (job.attempt - 1)}
+        if again
+        else {"state": JobState.FAILED, "finished": now}
+    )
+    return _changed(session.execute(_mine(job).values(error=error, lease_until=None, **values)))
+
+
+def _ready(now: datetime) -> Any:
+    return or_(
+        and_(Job.state == JobState.QUEUED, Job.run_at <= now),
+        and_(Job.state == JobState.RUNNING, Job.lease_until < now),
+    )
+
+
+def _mine(job: Job) -> Any:
+    return update(Job).where(Job.id == job.id, Job.attempt == job.attempt, Job.state == JobState.RUNNING)
+
+
+def _changed(result: Any) -> bool:
+    return isinstance(result, CursorResult) and result.rowcount == 1

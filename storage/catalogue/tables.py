@@ -1,0 +1,322 @@
+"""The database's tables, typed. What each row means is in docs/architecture.md; who writes it, in the use cases.
+
+Times are UTC. Identifiers are ULIDs (`storage.clock.new_id`), digests 64 hex digits. JSON columns hold plain JSON.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets time zones, so they are taken off going in and put back coming out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone can't be kept")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: Utc, dict[str, Any]: JSON, list[str]: JSON, bytes: LargeBinary, str: String(255)}  # noqa: RUF012
+
+
+class Entry(Base):
+    """One custody event: an outbox row until the sequencer gives it `index`, `body` and `leaf`, for ever after that."""
+
+    __tablename__ = "entries"
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    event_id: Mapped[str] = mapped_column(unique=True)
+    subject: Mapped[str]
+    event: Mapped[str]
+    time: Mapped[datetime]
+    draft: Mapped[bytes]
+    """The event as JSON, as `storage.ledger.entry` writes it, without `prev`."""
+    index: Mapped[int | None] = mapped_column("log_index", BigInteger, unique=True)
+    body: Mapped[bytes | None]
+    leaf: Mapped[bytes | None]
+    __table_args__ = (Index("entries_subject", "subject", "log_index"),)
+
+
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    unit: Mapped[str] = mapped_column(default="")
+    certificate: Mapped[str] = mapped_column(default="")
+    """执法证 number (rule REC-CERTIFIED)."""
+    roles: Mapped[list[str]]
+    password: Mapped[str]
+    """argon2 hash."""
+    must_change: Mapped[bool] = mapped_column(default=False)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime]
+
+
+class WebSession(Base):
+    __tablename__ = "sessions"
+    token: Mapped[str] = mapped_column(primary_key=True)
+    """SHA-256 of the cookie: a stolen database signs nobody in."""
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    csrf: Mapped[str]
+    created: Mapped[datetime]
+    expires: Mapped[datetime]
+
+
+class Station(Base):
+    __tablename__ = "stations"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """The name on the case, such as "ST-01"."""
+    public_key: Mapped[str]
+    """Ed25519, base64 of the 32 raw bytes."""
+    place: Mapped[str] = mapped_column(default="")
+    created: Mapped[datetime]
+    revoked: Mapped[datetime | None]
+
+
+class Device(Base):
+    __tablename__ = "devices"
+    serial: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(default="")
+    officer_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    created: Mapped[datetime]
+
+
+class Docking(Base):
+    """One docking manifest, as signed: what was on the card, uploaded or not."""
+
+    __tablename__ = "dockings"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    station_id: Mapped[str] = mapped_column(ForeignKey("stations.id"))
+    device_serial: Mapped[str] = mapped_column(index=True)
+    manifest: Mapped[bytes]
+    """The exact signed bytes."""
+    manifest_sha256: Mapped[str] = mapped_column(unique=True)
+    signature: Mapped[str]
+    station_time: Mapped[datetime]
+    received: Mapped[datetime]
+    token: Mapped[str] = mapped_column(index=True)
+    """SHA-256 of the upload token given to the station for this docking."""
+
+
+class DockedFile(Base):
+    """One line of a docking manifest, for questions such as "was this listed before?"."""
+
+    __tablename__ = "docked_files"
+    docking_id: Mapped[str] = mapped_column(ForeignKey("dockings.id"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    device_serial: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(index=True)
+    modified: Mapped[datetime]
+    __table_args__ = (Index("docked_files_device", "device_serial", "path"),)
+
+
+class Upload(Base):
+    """One resumable upload. `offset` is durable on disk before it is committed here."""
+
+    __tablename__ = "uploads"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    docking_id: Mapped[str] = mapped_column(ForeignKey("dockings.id"), index=True)
+    path: Mapped[str] = mapped_column(String(1024))
+    sha256: Mapped[str]
+    length: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column("committed", BigInteger, default=0)
+    state: Mapped[str] = mapped_column(default="open")
+    """open → complete | rejected."""
+    reason: Mapped[str] = mapped_column(Text, default="")
+    created: Mapped[datetime]
+    expires: Mapped[datetime]
+
+
+class Recording(Base):
+    """One shot, one or more segments. Its custody chain is the subject "recording:ID"."""
+
+    __tablename__ = "recordings"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    series: Mapped[str]
+    """Which files belong together: `pipeline.continuity.series.series_key`."""
+    device_serial: Mapped[str]
+    officer_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id"))
+    case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"), index=True)
+    kind: Mapped[str] = mapped_column(default="unknown")
+    started: Mapped[datetime | None]
+    duration: Mapped[float | None]
+    """Seconds over all segments."""
+    verdict: Mapped[str | None]
+    """None while it has not been analysed."""
+    report: Mapped[dict[str, Any] | None]
+    """The newest `liuhen check` report; older ones stay as analyses."""
+    retention: Mapped[str] = mapped_column(default="five_years")
+    keep_until: Mapped[datetime | None]
+    """None: for good."""
+    held: Mapped[bool] = mapped_column(default=False)
+    received: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("device_serial", "series"), Index("recordings_started", "started"))
+
+
+class Original(Base):
+    """The bit-exact upload. One row and one copy per digest, however often it arrives."""
+
+    __tablename__ = "originals"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    root: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
+    sequence: Mapped[int | None]
+    name: Mapped[str] = mapped_column(String(1024))
+    """As on the card."""
+    tier: Mapped[str]
+    """five_years or long_term: the store that holds it."""
+    event_id: Mapped[str] = mapped_column(unique=True)
+    """The ledger entry "original.received"."""
+    receipt: Mapped[bytes | None]
+    """The receipt first given; the same file again gets the same."""
+    docking_id: Mapped[str | None] = mapped_column(ForeignKey("dockings.id"))
+    received: Mapped[datetime]
+
+
+class Derivative(Base):
+    __tablename__ = "derivatives"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    original_sha256: Mapped[str] = mapped_column(ForeignKey("originals.sha256"), index=True)
+    kind: Mapped[str]
+    retention: Mapped[str]
+    """The class a master was made for; five_years for access copies and posters."""
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str]
+    tier: Mapped[str]
+    proof: Mapped[dict[str, Any]]
+    made: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("original_sha256", "kind", "retention"),)
+
+
+class Analysis(Base):
+    """One run of the continuity checks over a recording. Never changed; a newer run is a new row."""
+
+    __tablename__ = "analyses"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
+    verdict: Mapped[str]
+    report: Mapped[dict[str, Any]]
+    made: Mapped[datetime]
+
+
+class Case(Base):
+    __tablename__ = "cases"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    flags: Mapped[list[str]]
+    """Grounds of KEEP-LONG (`CaseFlag`)."""
+    opened: Mapped[datetime]
+    closed: Mapped[datetime | None]
+    created_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+
+
+class Excuse(Base):
+    """中断说明: an officer explains a break, another person accepts or rejects it. The finding stays as it is."""
+
+    __tablename__ = "excuses"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
+    finding_code: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str]
+    made_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    made: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    decided: Mapped[datetime | None]
+    accepted: Mapped[bool | None]
+
+
+class AccessRequest(Base):
+    """调阅申请: who wants to see or export which recording, what for, and who decided."""
+
+    __tablename__ = "requests"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
+    requester_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str]
+    """Of the purpose's commitment in the ledger."""
+    state: Mapped[str] = mapped_column(default="pending")
+    made: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    decided: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class Grant(Base):
+    """调阅许可: one user, one recording, until `expires`."""
+
+    __tablename__ = "grants"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), unique=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
+    kind: Mapped[str]
+    expires: Mapped[datetime]
+
+
+class Export(Base):
+    __tablename__ = "exports"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), unique=True)
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    tier: Mapped[str]
+    made: Mapped[datetime]
+
+
+class Job(Base):
+    """Durable work. Written in the same transaction as its cause; a message of the broker only carries `id`."""
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    """The recording's, original's or request's identifier."""
+    key: Mapped[str] = mapped_column(unique=True)
+    """Makes queueing idempotent: one row per kind, subject and cause."""
+    args: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(default="queued")
+    run_at: Mapped[datetime]
+    attempt: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str] = mapped_column(default="")
+    lease_until: Mapped[datetime | None]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    error: Mapped[str] = mapped_column(Text, default="")
+    created: Mapped[datetime]
+    finished: Mapped[datetime | None]
+    __table_args__ = (Index("jobs_due", "state", "run_at"),)
