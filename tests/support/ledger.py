@@ -1,0 +1,73 @@
+"""Small logs in memory, made with the pure parts only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from storage.ledger import checkpoint, entry, merkle, note, proof, tiles
+from storage.ledger.checkpoint import Checkpoint
+from storage.records import Actor, CustodyEvent
+
+SIGNER = note.Signer("example.org/liuhen", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+VKEY = str(SIGNER.verifier)
+START = datetime(2026, 11, 20, 1, 2, 3, 4000, tzinfo=UTC)
+
+
+def event(
+    number: int = 0, subject: str = "recording:r1", payload: Mapping[str, Any] | None = None, name: str = "test.made"
+) -> CustodyEvent:
+    return CustodyEvent(
+        id=f"event-{number}",
+        event=name,
+        time=START + timedelta(seconds=number),
+        actor=Actor("service", "test"),
+        subject=subject,
+        payload=payload if payload is not None else {"n": number, "说明": "测试"},
+    )
+
+
+def bodies(count: int, subjects: int = 3, first: int = 0) -> list[bytes]:
+    """The exact bytes of `count` entries whose chains are right."""
+    made, last = [], dict[str, bytes]()
+    for number in range(first, first + count):
+        subject = f"recording:r{number % subjects}"
+        body = entry.encode(event(number, subject), last.get(subject))
+        last[subject] = merkle.leaf_hash(body)
+        made.append(body)
+    return made
+
+
+def log(entries: Sequence[bytes], signer: note.Signer = SIGNER, steps: Sequence[int] = ()) -> dict[str, bytes]:
+    """The files of a log of `entries`, grown to each size of `steps` and then to the end."""
+    files: dict[str, bytes] = {}
+    old = 0
+    for size in [*steps, len(entries)]:
+        piece = entries[old:size]
+        grown = [*tiles.grow_bundles(old, piece, reading(files))]
+        grown += tiles.grow_tiles(old, [merkle.leaf_hash(body) for body in piece], reading(files))
+        files |= {tile.path: content for tile, content in grown}
+        old = size
+    root = merkle.root([merkle.leaf_hash(body) for body in entries])
+    files["checkpoint"] = checkpoint.sign(Checkpoint(signer.name, len(entries), root), signer)
+    return files
+
+
+def reading(files: Mapping[str, bytes]) -> tiles.Reader:
+    def read(path: str) -> bytes:
+        try:
+            return files[path]
+        except KeyError:
+            raise FileNotFoundError(path) from None
+
+    return read
+
+
+def receipt(files: Mapping[str, bytes], index: int, body: bytes) -> bytes:
+    """The receipt of entry `index` of a log."""
+    size = checkpoint.verify(files["checkpoint"], SIGNER.verifier).size
+    path = merkle.inclusion_proof(index, size, tiles.TileTree(reading(files)).reader(size))
+    return proof.Proof(index, tuple(path), files["checkpoint"], body).encode()
