@@ -77,7 +77,11 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     tiers = open_tiers(settings)
     log_key = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
     sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
-    runner = JobRunner(catalogue, _handlers(settings, policy, catalogue, tiers, sequencer, clock), clock)
+    runner = JobRunner(
+        catalogue,
+        _handlers(settings=settings, policy=policy, catalogue=catalogue, tiers=tiers, sequencer=sequencer, clock=clock),
+        clock,
+    )
     return Services(
         settings=settings,
         policy=policy,
@@ -115,6 +119,7 @@ def passphrase(settings: Settings) -> bytes:
 
 
 def _handlers(
+    *,
     settings: Settings,
     policy: Policy,
     catalogue: Catalogue,

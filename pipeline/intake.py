@@ -117,22 +117,20 @@ class Intake:
         now = self._clock()
         key = series_key(arrival.path)
         recording = self._recording(session, arrival, key.key, now)
-        event_id = new_id()
-        session.add(
-            Original(
-                sha256=digest.sha256,
-                root=digest.root,
-                size=digest.size,
-                recording_id=recording.id,
-                sequence=key.sequence,
-                name=arrival.path,
-                tier=RetentionClass.FIVE_YEARS,
-                event_id=event_id,
-                docking_id=arrival.docking,
-                received=now,
-            )
+        original = Original(
+            sha256=digest.sha256,
+            root=digest.root,
+            size=digest.size,
+            recording_id=recording.id,
+            sequence=key.sequence,
+            name=arrival.path,
+            tier=RetentionClass.FIVE_YEARS.value,
+            event_id=new_id(),
+            docking_id=arrival.docking,
+            received=now,
         )
-        custody.record(session, _received(event_id, now, arrival, digest, recording.id, key.sequence))
+        session.add(original)
+        custody.record(session, _received(original, arrival))
         job_table.enqueue(session, JobKind.ANALYSE, recording.id, key=f"analyse:{digest.sha256}", now=now)
 
     def _recording(self, session: Session, arrival: Arrival, series: str, now: datetime) -> Recording:
@@ -148,7 +146,7 @@ class Intake:
             device_serial=arrival.device,
             officer_id=device.officer_id if device else None,
             station_id=arrival.station,
-            retention=RetentionClass.FIVE_YEARS,
+            retention=RetentionClass.FIVE_YEARS.value,
             keep_until=keep_until(RetentionClass.FIVE_YEARS, now, self._retention),
             received=now,
         )
@@ -166,21 +164,19 @@ def chunks_key(sha256: str) -> str:
     return f"chunks/{sha256[:2]}/{sha256}"
 
 
-def _received(
-    event_id: str, now: datetime, arrival: Arrival, digest: Digest, recording: str, sequence: int | None
-) -> CustodyEvent:
+def _received(original: Original, arrival: Arrival) -> CustodyEvent:
     return CustodyEvent(
-        id=event_id,
+        id=original.event_id,
         event="original.received",
-        time=now,
+        time=original.received,
         actor=arrival.actor,
-        subject=f"recording:{recording}",
+        subject=f"recording:{original.recording_id}",
         payload={
-            "sha256": digest.sha256,
-            "root": digest.root,
-            "size": digest.size,
-            "name": arrival.path,
-            "sequence": sequence,
+            "sha256": original.sha256,
+            "root": original.root,
+            "size": original.size,
+            "name": original.name,
+            "sequence": original.sequence,
             "device": arrival.device,
             "station": arrival.station,
             "docking": arrival.docking,

@@ -61,7 +61,8 @@ def _backdated(file: DockedCopy, before: DockedCopy) -> Finding:
         code="REC-CONTINUOUS/DOCK-BACKDATED",
         axis=Axis.PROVENANCE,
         severity=Severity.VIOLATION,
-        zh=f"文件 {file.path} 的日期早于 {_day(before.time)} 的采集，但当时的签名清单中没有它：疑为事后补录或时钟被回拨。",
+        zh=f"文件 {file.path} 的日期早于 {_day(before.time)} 的采集，"
+        "但当时的签名清单中没有它：疑为事后补录或时钟被回拨。",
         en=f"{file.path} is dated before the docking of {_day(before.time)}, whose signed list does not have it: "
         "made later, or the clock was set back",
         evidence=_evidence(file, before),
