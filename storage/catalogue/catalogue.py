@@ -48,8 +48,7 @@ class Catalogue:
     def read(self) -> Iterator[Session]:
         """A session for looking. Nothing it changes is kept. Raises Transient when the database is down."""
         with _clear_errors(), self._sessions() as session:
-            yield session
-            session.rollback()
+            yield session  # closing rolls back, and leaves the rows that were read readable
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage import durable
+from storage.errors import Transient
+
+
+def test_a_written_file_replaces_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "file"
+    durable.write(target, b"one")
+    durable.write(target, b"two", mode=0o600)
+    assert target.read_bytes() == b"two"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_an_adopted_file_keeps_its_first_name_and_can_no_longer_be_written(tmp_path: Path) -> None:
+    source = tmp_path / "spooled"
+    source.write_bytes(b"bytes")
+    durable.adopt(source, tmp_path / "store" / "blob")
+    assert source.exists()
+    assert (tmp_path / "store" / "blob").read_bytes() == b"bytes"
+    assert (tmp_path / "store" / "blob").stat().st_mode & 0o222 == 0
+
+
+def test_adopting_across_file_systems_copies(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has one file system only")
+    source = memory / f"liuhen-test-{os.getpid()}"
+    source.write_bytes(b"bytes")
+    try:
+        durable.adopt(source, tmp_path / "blob")
+    finally:
+        source.unlink()
+    assert (tmp_path / "blob").read_bytes() == b"bytes"
+
+
+def test_the_file_is_on_disk_before_its_name_and_the_name_before_we_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(handle: int) -> None:
+        steps.append("sync directory" if os.path.isdir(f"/proc/self/fd/{handle}") else "sync file")
+        real_fsync(handle)
+
+    def replace(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    durable.write(tmp_path / "file", b"content")
+    assert steps == ["sync file", "rename", "sync directory"]
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    durable.write(target, b"old")
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from storage import durable, errors\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: durable.write(Path(sys.argv[1]), b'x' * 100_000)\n"
+        "except errors.Transient as e: print(e.en)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, target], capture_output=True, text=True, check=True)
+    assert "writing to disk failed" in done.stdout
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
+
+
+def test_a_folder_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(Transient):
+        durable.adopt(tmp_path / "nothing", tmp_path / "blob")
+
+
+def test_removing_what_is_not_there_is_fine(tmp_path: Path) -> None:
+    durable.remove(tmp_path / "nothing")
+    durable.remove(tmp_path / "no folder" / "nothing")
