@@ -127,8 +127,8 @@ class Workers:
 
     def __init__(self, catalogue: Catalogue, runner: JobRunner, broker: dramatiq.Broker, clock: Clock) -> None:
         self._catalogue, self._clock, self._broker = catalogue, clock, broker
-        self._actor = dramatiq.actor(runner.run, broker=broker, actor_name="run_job", queue_name=QUEUE)
-        self._sent: dict[str, float] = {}
+        self._actor = dramatiq.actor(_run_with(runner), broker=broker, actor_name="run_job", queue_name=QUEUE)
+        self._sent: dict[tuple[str, int], float] = {}
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
@@ -167,11 +167,18 @@ class Workers:
         with self._catalogue.read() as session:
             ready = table.due(session, self._clock())
         horizon = time.monotonic() - RESEND.total_seconds()
-        self._sent = {job: at for job, at in self._sent.items() if at > horizon and job in ready}
-        for job_id in ready:
-            if job_id not in self._sent:
-                self._actor.send(job_id)
-                self._sent[job_id] = time.monotonic()
+        self._sent = {run: at for run, at in self._sent.items() if at > horizon and run in ready}
+        for run in ready:
+            if run not in self._sent:
+                self._actor.send(run[0])
+                self._sent[run] = time.monotonic()
+
+
+def _run_with(runner: JobRunner) -> Callable[[str], None]:
+    def run_job(job_id: str) -> None:
+        runner.run(job_id)
+
+    return run_job
 
 
 def make_broker(url: str) -> dramatiq.Broker:

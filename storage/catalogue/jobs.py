@@ -48,9 +48,10 @@ def enqueue(
     )
 
 
-def due(session: Session, now: datetime, limit: int = 64) -> Sequence[str]:
-    """Identifiers of jobs that may run: queued and due, or running with a lease that ran out."""
-    return session.scalars(select(Job.id).where(_ready(now)).order_by(Job.run_at).limit(limit)).all()
+def due(session: Session, now: datetime, limit: int = 64) -> Sequence[tuple[str, int]]:
+    """(identifier, attempts so far) of jobs that may run: queued and due, or running with a lease that ran out."""
+    query = select(Job.id, Job.attempt).where(_ready(now)).order_by(Job.run_at, Job.id).limit(limit)
+    return [(job_id, attempt) for job_id, attempt in session.execute(query)]
 
 
 def claim(session: Session, job_id: str, owner: str, now: datetime) -> Job | None:

@@ -160,7 +160,7 @@ def test_a_job_waits_for_its_time(catalogue: Catalogue) -> None:
     job_id = queue(catalogue, run_at=NOON + timedelta(hours=1))
     with catalogue.read() as session:
         assert jobs.due(session, NOON) == []
-        assert jobs.due(session, NOON + timedelta(hours=2)) == [job_id]
+        assert jobs.due(session, NOON + timedelta(hours=2)) == [(job_id, 0)]
 
 
 def test_a_job_whose_lease_ran_out_goes_to_the_next_and_the_first_can_no_longer_finish(catalogue: Catalogue) -> None:
