@@ -1,0 +1,230 @@
+"""Blobs as files of one directory tree.
+
+`<key>` is the blob, read-only (0444); `<key>.lock` beside it is a line of JSON: digest, size, retention date, hold. The
+lock file is durable before the blob gets its name, so no blob is ever visible without its lock.
+
+What this can't do: whoever is root on the machine, or runs as the service's own user, can remove or rewrite files all
+the same. That is what the ledger (it shows), fixity checks (they find) and replicas (they restore) are for; a store
+that refuses even its administrators is S3 with object lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from storage import durable
+from storage.blobs import contract
+from storage.blobs.contract import Stat, Stored
+from storage.clock import Clock, iso, now
+from storage.errors import IntegrityError, Transient
+
+LOCK = ".lock"
+GUARDS = 64
+"""Files under `.guards` that writers lock, so that two puts of one key, in any process, go one after the other."""
+
+
+class LocalBlobStore:
+    """A directory on this machine. `min_free`: bytes that a put must leave free on its disk."""
+
+    def __init__(self, root: Path, *, min_free: int = 0, clock: Clock = now) -> None:
+        self._root = root
+        self._min_free = min_free
+        self._clock = clock
+        durable.make_directory(root / ".guards")
+
+    def put(
+        self, key: str, source: Path, *, sha256: str, retain_until: datetime | None, hashed: bool = False
+    ) -> Stored:
+        """See the contract. On one file system the blob is a second name (hard link) of `source`: nothing is copied,
+        and `hashed` spares reading it. `source` becomes read-only and must not be written to any more."""
+        path = self._path(key)
+        contract.check_sha256(sha256)
+        size, device = _size_and_device(source)
+        if not (hashed and device == self._device()) and _sha256(source) != sha256:
+            raise contract.wrong_bytes(key)
+        date = contract.lock_date(retain_until, self._clock())
+        with self._guard(key):
+            present = self.stat(key)
+            if present is not None:
+                self._put_again(key, present, sha256, date)
+            else:
+                self._check_space(size if device != self._device() else 0)
+                self._write_lock(path, Stat(size, sha256, date, hold=False))
+                durable.adopt(source, path)
+        return Stored(key, size, sha256)
+
+    def _put_again(self, key: str, present: Stat, sha256: str, date: datetime | None) -> None:
+        contract.check_same(key, present.sha256, sha256)
+        if date is not None and (present.retain_until is None or date > present.retain_until):
+            self._write_lock(self._path(key), replace(present, retain_until=date))
+
+    def open(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        path = self._path(key)
+        size = self._stat(key).size
+        return _pieces(path, start, contract.check_range(key, size, start, length))
+
+    def stat(self, key: str) -> Stat | None:
+        """The size is that of the file now, not of the lock: a truncated blob shows."""
+        path = self._path(key)
+        try:
+            size = path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return replace(_read_lock(key, path), size=size)
+
+    def _stat(self, key: str) -> Stat:
+        found = self.stat(key)
+        if found is None:
+            raise contract.not_found(key)
+        return found
+
+    def extend(self, key: str, until: datetime) -> None:
+        with self._guard(key):
+            present = self._stat(key)
+            date = contract.check_later(key, present.retain_until, until, self._clock())
+            if date != present.retain_until:
+                self._write_lock(self._path(key), replace(present, retain_until=date))
+
+    def hold(self, key: str, on: bool) -> None:
+        with self._guard(key):
+            present = self._stat(key)
+            if on != present.hold:
+                self._write_lock(self._path(key), replace(present, hold=on))
+
+    def delete(self, key: str) -> None:
+        """The blob goes first: a crash between leaves a lock without a blob, which nobody sees."""
+        path = self._path(key)
+        with self._guard(key):
+            present = self._stat(key)
+            contract.check_deletable(key, present.retain_until, present.hold, self._clock())
+            durable.remove(path)
+            durable.remove(_lock_of(path))
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        folder = contract.check_prefix(prefix).rpartition("/")[0]
+        return (key for key in self._walk(folder) if key.startswith(prefix))
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        """All keys below `folder` in the order of their characters; a folder sorts as its name with the slash."""
+        try:
+            entries = list(os.scandir(self._root / folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        names = {f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries}
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            key = f"{folder}/{name}".lstrip("/")
+            if name.endswith("/"):
+                yield from self._walk(key.rstrip("/"))
+            elif not name.endswith(LOCK):
+                yield key
+
+    @contextlib.contextmanager
+    def local_path(self, key: str) -> Iterator[Path]:
+        """The blob's own file: read it only."""
+        self._stat(key)
+        yield self._path(key)
+
+    def check(self) -> None:
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise Transient(
+                f"存储目录不可写：{self._root}；请检查磁盘是否已挂载。",
+                f"the blob directory can't be written: {self._root}; check that the disk is mounted",
+            )
+        self._check_space(0)
+
+    def _check_space(self, needed: int) -> None:
+        free = shutil.disk_usage(self._root).free
+        if free - needed < self._min_free:
+            raise Transient(
+                f"磁盘空间不足（剩余 {free >> 20} MiB），数据未被确认；请清理或扩容后重试。",
+                f"the disk is full ({free >> 20} MiB free); nothing was acknowledged: make room and try again",
+            )
+
+    def _path(self, key: str) -> Path:
+        return self._root / contract.check_key(key)
+
+    def _device(self) -> int:
+        return self._root.stat().st_dev
+
+    @contextlib.contextmanager
+    def _guard(self, key: str) -> Iterator[None]:
+        guard = self._root / ".guards" / f"{zlib.crc32(key.encode()) % GUARDS:02d}"
+        with _disk_errors(), guard.open("ab") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _write_lock(self, path: Path, stat: Stat) -> None:
+        record = {
+            "sha256": stat.sha256,
+            "size": stat.size,
+            "retain_until": stat.retain_until and iso(stat.retain_until),
+            "hold": stat.hold,
+        }
+        durable.write(_lock_of(path), json.dumps(record).encode() + b"\n")
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + LOCK)
+
+
+def _read_lock(key: str, path: Path) -> Stat:
+    try:
+        record = json.loads(_lock_of(path).read_bytes())
+        until = record["retain_until"]
+        date = datetime.fromisoformat(until) if until else None
+        return Stat(int(record["size"]), str(record["sha256"]), date, bool(record["hold"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{key} 的保管锁文件丢失或损坏；请立即核查存储。",
+            f"the lock file of {key} is missing or damaged: examine the store at once",
+        ) from error
+
+
+def _pieces(path: Path, start: int, length: int) -> Iterator[bytes]:
+    with _read_errors(), path.open("rb") as file:
+        file.seek(start)
+        while length > 0 and (piece := file.read(min(contract.CHUNK, length))):
+            yield piece
+            length -= len(piece)
+
+
+def _size_and_device(source: Path) -> tuple[int, int]:
+    found = source.stat()
+    return found.st_size, found.st_dev
+
+
+def _sha256(source: Path) -> str:
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A disk that fails anywhere in a write ends in the one clear sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise durable.disk_error(error) from error
+
+
+@contextlib.contextmanager
+def _read_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Transient(
+            f"磁盘读取失败（{error.strerror}）；请检查存储磁盘，必要时从副本恢复。",
+            f"reading from disk failed ({error.strerror}): check the disk, restore from a replica if need be",
+        ) from error
