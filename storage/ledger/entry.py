@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NoReturn
 
 from storage import clock
@@ -138,7 +138,7 @@ def _moment(text: object) -> datetime:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         _damaged("时间格式不正确", "its time is malformed")
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(text)
     except ValueError:
         _damaged("时间不存在", "its time does not exist")
 

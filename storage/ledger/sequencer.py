@@ -1,0 +1,297 @@
+"""The sequencer: the one writer that puts events into the log and publishes it.
+
+One batch, in this order; recovery after a crash is the same code run again:
+
+A  one database transaction: waiting events get index, `prev`, bytes and leaf hash
+B  entry bundles and tiles are written, durably; what they hold follows from the rows and the published log alone
+C  they are read back, every leaf and tile above is recomputed, and the new checkpoint is signed
+D  the guard swaps the last signed checkpoint for the new one if the new tree extends it
+E  the checkpoint is published, durably
+F  whoever waits is told
+
+After a crash behind A the rows have an index that is not published yet, so the next run begins with them at B. Nothing
+is told to anybody before E. Memory and cost do not depend on the log's size: only its right edge is read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from storage.catalogue.catalogue import Catalogue
+from storage.errors import IntegrityError, LiuhenError, NotFound, Refused, Transient
+from storage.ledger import checkpoint, guard, merkle, outbox, recheck, tiles
+from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.folder import CHECKPOINT, LedgerFolder
+from storage.ledger.guard import CheckpointGuard, fork
+from storage.ledger.keys import LogKey
+from storage.ledger.outbox import Sequenced
+from storage.ledger.proof import Proof
+
+BATCH = 256  # entries
+POLL = 0.2  # seconds; other processes record events without being able to wake us
+_log = logging.getLogger(__name__)
+_REMEMBERED = 4096  # published events that waiters find without asking the database
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where an event is in the published log. `body` are the entry's exact bytes."""
+
+    index: int
+    body: bytes
+
+
+class Sequencer:
+    """Appends to the log in `folder`. Any process may `wait` and make receipts; only one may publish.
+
+    The first publishing call takes the folder's lock, which `stop` gives back.
+    """
+
+    def __init__(self, catalogue: Catalogue, folder: Path, key: LogKey, guard: CheckpointGuard) -> None:
+        self._catalogue = catalogue
+        self._folder = LedgerFolder(folder)
+        self._key = key
+        self._guard = guard
+        self._tree = tiles.TileTree(self._folder.read)
+        self._publishing = threading.Lock()
+        self._lock: IO[bytes] | None = None
+        self._news = threading.Condition()
+        self._recent: OrderedDict[str, Published] = OrderedDict()
+        self._failure: LiuhenError | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Recover, then publish in the background until `stop`.
+
+        Raises Refused (another process publishes) or IntegrityError (the database or the log was changed, or an old
+        backup was restored): then nothing has been written.
+        """
+        self.publish_pending()
+        self._failure = None
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish what waits, end the background thread, and let another process publish."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        with self._publishing:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+    def notify(self) -> None:
+        """Say that an event was recorded, so that it is published at once and not at the next poll."""
+        self._wake.set()
+
+    def publish_pending(self) -> int:
+        """Publish everything that waits and say how many entries. Raises what `start` raises, and Transient."""
+        with self._publishing:
+            if self._lock is None:
+                self._open()
+            published = 0
+            while batch := self._publish_batch():
+                published += batch
+            return published
+
+    def wait(self, event_id: str, timeout: float) -> Published:
+        """The event's place in the log, once it is published.
+
+        Raises NotFound (no such event), Transient (not published within `timeout` seconds; it will be), or the
+        IntegrityError or Refused that stopped the publishing.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            if published := self._look_up(event_id):
+                return published
+            remaining = deadline - time.monotonic()
+            with self._news:
+                known = self._news.wait_for(lambda: event_id in self._recent or self._failure, min(remaining, POLL))
+                if isinstance(known, LiuhenError):
+                    raise known
+            if remaining <= 0:
+                raise _not_yet(event_id)
+
+    def receipt(self, event_id: str) -> bytes:
+        """The event's receipt against the present checkpoint. It has been verified when this returns.
+
+        Raises NotFound, Transient (not published yet), IntegrityError (database and log disagree).
+        """
+        entry = self._find(event_id)
+        signed = self.checkpoint()
+        head = checkpoint.verify(signed, self._key.verifier)
+        if entry is None or entry.index >= head.size:
+            raise _not_yet(event_id)
+        path = merkle.inclusion_proof(entry.index, head.size, self._tree.reader(head.size))
+        merkle.verify_inclusion(entry.index, head.size, entry.leaf, path, head.root)
+        return Proof(entry.index, tuple(path), signed, entry.body).encode()
+
+    def checkpoint(self) -> bytes:
+        """The published checkpoint. Raises NotFound before the first start."""
+        signed = self._folder.checkpoint()
+        if signed is None:
+            raise NotFound("存证链尚未启用。", "the ledger was never started")
+        return signed
+
+    def _open(self) -> None:
+        """Take the lock and make sure that log, guard and database belong together before anything is written."""
+        lock = self._folder.lock()
+        try:
+            self._begin_log()
+            self._check_together()
+        except BaseException:
+            lock.close()
+            raise
+        self._lock = lock
+
+    def _begin_log(self) -> None:
+        """At the very first start: sign the empty tree. Raises Refused when the guard of an older log is lost."""
+        if self._guard.load() is not None:
+            return
+        if self._folder.checkpoint() is not None or outbox.count(self._catalogue):
+            raise Refused(
+                "缺少最后签发的检查点文件（密钥目录中的 last-checkpoint），无法排除分叉，拒绝签发。请从备份恢复该文件；"
+                "若确已丢失，先核验存证链，再将存证链目录中的 checkpoint 复制为该文件。",
+                "the file with the last signed checkpoint (last-checkpoint beside the keys) is missing, so a fork "
+                "can't be ruled out and nothing is signed. Restore it from its backup; if it is lost, verify the "
+                "ledger, then copy the ledger's own file checkpoint to its place",
+            )
+        empty = checkpoint.sign(Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT), self._key.signer)
+        self._guard.advance(None, empty, [], self._key.verifier)
+
+    def _check_together(self) -> None:
+        published, guarded = self._heads()
+        have, signed = outbox.count(self._catalogue), max(published.size, guarded.size)
+        if have < signed:
+            raise fork(have, signed)
+        if published.size:
+            last = outbox.from_index(self._catalogue, published.size - 1, 1)[0]
+            self._check_leaf(published)(last.index, last.leaf)
+
+    def _heads(self) -> tuple[Checkpoint, Checkpoint]:
+        """The published and the guarded checkpoint. A folder without a checkpoint counts as empty."""
+        signed, kept = self._folder.checkpoint(), self._guard.load()
+        empty = Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT)
+        published = empty if signed is None else checkpoint.verify(signed, self._key.verifier)
+        return published, empty if kept is None else checkpoint.verify(kept, self._key.verifier)
+
+    def _publish_batch(self) -> int:
+        published, guarded = self._heads()
+        entries = self._take(published, guarded)
+        if not entries and self._folder.checkpoint() is not None:
+            return 0
+        self._write_tiles(published.size, entries)
+        signed, path = self._sign(published.size, entries, guarded)
+        self._guard.advance(self._guard.load(), signed, path, self._key.verifier)
+        self._publish(signed)
+        self._announce(published.size, entries)
+        return len(entries)
+
+    def _take(self, published: Checkpoint, guarded: Checkpoint) -> list[Sequenced]:
+        """A. Entries left over from a crash first; at least up to the guard, which never goes back."""
+        limit = max(BATCH, guarded.size - published.size)
+        left = outbox.from_index(self._catalogue, published.size, limit)
+        return left or outbox.sequence(self._catalogue, BATCH, self._check_leaf(published))
+
+    def _write_tiles(self, old: int, entries: Sequence[Sequenced]) -> None:
+        """B."""
+        read = self._folder.read
+        for tile, content in tiles.grow_bundles(old, [entry.body for entry in entries], read):
+            self._folder.write(tile.path, content)
+        for tile, content in tiles.grow_tiles(old, [entry.leaf for entry in entries], read):
+            self._folder.write(tile.path, content)
+
+    def _sign(self, old: int, entries: Sequence[Sequenced], guarded: Checkpoint) -> tuple[bytes, list[bytes]]:
+        """C. The new signed checkpoint, and the proof that it extends the guarded one."""
+        leaves = [entry.leaf for entry in entries]
+        recheck.growth(old, leaves, self._folder.read)
+        size = old + len(leaves)
+        tree = tiles.TileTree(self._folder.read)
+        path = merkle.consistency_proof(guarded.size, size, tree.reader(size)) if 0 < guarded.size <= size else []
+        head = Checkpoint(self._key.origin, size, tree.root(size))
+        guard.check_extends(guarded, head, path)
+        return checkpoint.sign(head, self._key.signer), path
+
+    def _publish(self, signed: bytes) -> None:
+        """E."""
+        self._folder.write(CHECKPOINT, signed)
+
+    def _announce(self, old: int, entries: Sequence[Sequenced]) -> None:
+        """F."""
+        with self._news:
+            for entry in entries:
+                self._recent[entry.event_id] = Published(entry.index, entry.body)
+            while len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
+            self._news.notify_all()
+        for tile in tiles.written(old, old + len(entries)):
+            self._folder.drop_partials(tile)
+
+    def _check_leaf(self, published: Checkpoint) -> outbox.LeafCheck:
+        def check(index: int, leaf: bytes) -> None:
+            if self._tree.leaf(index, published.size) != leaf:
+                raise IntegrityError(
+                    f"数据库中第 {index} 条存证条目与存证链不符，已停止签发。请保留现场并核验存证链。",
+                    f"entry {index} in the database is not the one in the ledger; signing is stopped: keep everything "
+                    "as it is and verify the ledger",
+                )
+
+        return check
+
+    def _look_up(self, event_id: str) -> Published | None:
+        with self._news:
+            if event_id in self._recent:
+                return self._recent[event_id]
+        entry = self._find(event_id)
+        if entry is None or entry.index >= checkpoint.verify(self.checkpoint(), self._key.verifier).size:
+            return None
+        return Published(entry.index, entry.body)
+
+    def _find(self, event_id: str) -> Sequenced | None:
+        try:
+            return outbox.find(self._catalogue, event_id)
+        except LookupError:
+            raise NotFound("没有这一存证事件。", f"there is no event {event_id} to be logged") from None
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(POLL)
+            self._wake.clear()
+            if not self._attempt():
+                return
+
+    def _attempt(self) -> bool:
+        """Publish once. False when nothing may be published any more until a person has looked."""
+        failure: LiuhenError | None = None
+        try:
+            self.publish_pending()
+        except LiuhenError as error:
+            failure = error
+        except Exception as error:  # a defect of ours must reach those who wait, not vanish with the thread
+            failure = IntegrityError(f"存证链发布失败：{error!r}。", f"publishing the ledger failed: {error!r}")
+        if failure is not None and str(failure) != str(self._failure):
+            _log.error("the ledger was not published: %s", failure)
+        with self._news:
+            self._failure = None if isinstance(failure, Transient) else failure
+            self._news.notify_all()
+        return self._failure is None
+
+
+def _not_yet(event_id: str) -> Transient:
+    return Transient(
+        "事件已记录，但尚未写入存证链，请稍后重试。",
+        f"event {event_id} is recorded but not in the ledger yet: try again shortly",
+    )

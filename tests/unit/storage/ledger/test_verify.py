@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+
+from storage.errors import IntegrityError
+from storage.ledger import entry, merkle, tiles, verify
+from storage.ledger.verify import Fault, Progress
+from tests.support.ledger import SIGNER, VKEY, bodies, event, log, reading
+
+ENTRIES = bodies(600)
+FILES = log(ENTRIES, steps=[100, 300])
+
+
+def fault(files: dict[str, bytes], since: bytes | None = None) -> Fault:
+    with pytest.raises(Fault) as caught:
+        verify.check(reading(files), VKEY, names=files, since=since)
+    return caught.value
+
+
+def altered(path: str, position: int) -> dict[str, bytes]:
+    content = bytearray(FILES[path])
+    content[position] ^= 1
+    return FILES | {path: bytes(content)}
+
+
+def test_a_whole_log_holds() -> None:
+    result = verify.check(reading(FILES), VKEY, names=FILES)
+    assert (result.checkpoint.size, result.subjects, result.unchecked) == (600, 3, ())
+
+
+def test_an_empty_log_holds() -> None:
+    assert verify.check(reading(log([])), VKEY).checkpoint.size == 0
+
+
+def test_progress_is_told_tile_by_tile() -> None:
+    assert list(verify.audit(reading(FILES), VKEY)) == [Progress(256, 600), Progress(512, 600), Progress(600, 600)]
+
+
+def test_every_entry_is_visited_in_order() -> None:
+    seen: list[tuple[int, bytes]] = []
+    list(verify.audit(reading(FILES), VKEY, visit=lambda index, body: seen.append((index, body))))
+    assert seen == list(enumerate(ENTRIES))
+
+
+def test_an_altered_entry_is_named_with_its_bytes() -> None:
+    start = sum(len(body) + 2 for body in ENTRIES[256:260]) + 2
+    found = fault(altered("tile/entries/001", start + 10))
+    assert (found.path, found.index, found.span) == ("tile/entries/001", 260, (start, start + len(ENTRIES[260])))
+    assert "this entry was altered" in str(found)
+    assert "条目被改动" in found.zh
+
+
+def test_an_altered_leaf_hash_is_told_from_an_altered_entry() -> None:
+    found = fault(altered("tile/0/001", 4 * 32 + 5))
+    assert (found.path, found.index, found.span) == ("tile/0/001", 260, (128, 160))
+    assert "leaf hash was altered" in str(found)
+
+
+def test_an_altered_upper_hash_is_named() -> None:
+    found = fault(altered("tile/1/000.p/2", 40))
+    assert (found.path, found.span) == ("tile/1/000.p/2", (32, 64))
+
+
+def test_an_altered_leftover_partial_tile_is_named() -> None:
+    found = fault(altered("tile/0/000.p/100", 3))
+    assert (found.path, found.span) == ("tile/0/000.p/100", (3, 4))
+
+
+def test_an_altered_checkpoint_is_named() -> None:
+    assert "not valid" in str(fault(altered("checkpoint", len(SIGNER.name) + 2)))
+
+
+def test_a_dropped_entry_is_found() -> None:
+    files = log(ENTRIES[:599]) | {"checkpoint": FILES["checkpoint"]}
+    with pytest.raises(IntegrityError, match=r"tile/entries/002\.p/88 is damaged: it is missing"):
+        verify.check(reading(files), VKEY)
+
+
+def rewritten() -> list[bytes]:
+    """The same events with one payload changed and all chains made right again: what an insider would make."""
+    made, last = [], dict[str, bytes]()
+    for number, body in enumerate(ENTRIES):
+        found = entry.parse(body).event
+        new = event(number, found.subject, {"n": -1}) if number == 5 else found
+        made.append(entry.encode(new, last.get(new.subject)))
+        last[new.subject] = merkle.leaf_hash(made[-1])
+    return made
+
+
+def test_a_history_rewritten_throughout_is_found_by_the_signed_root() -> None:
+    files = log(rewritten()) | {"checkpoint": FILES["checkpoint"]}
+    assert "history was rewritten" in str(fault(files))
+
+
+def test_a_history_rewritten_and_signed_again_is_found_by_an_older_checkpoint() -> None:
+    since = log(ENTRIES[:400])["checkpoint"]
+    assert verify.check(reading(FILES), VKEY, since=since).checkpoint.size == 600
+    assert "forked" in str(fault(log(rewritten()), since=since))
+
+
+def test_a_log_cut_short_and_signed_again_is_found_by_an_older_checkpoint() -> None:
+    assert "cut short" in str(fault(log(ENTRIES[:500]), since=FILES["checkpoint"]))
+
+
+def test_an_entry_that_skips_its_chain_is_named() -> None:
+    broken = [*ENTRIES[:10], entry.encode(event(10, "recording:r1"), merkle.leaf_hash(ENTRIES[4]))]
+    found = fault(log(broken))
+    assert found.index == 10
+    assert "entry 7, the last of recording:r1" in str(found)
+
+
+def test_an_event_logged_twice_is_named() -> None:
+    twice = [*ENTRIES[:3], entry.encode(event(1, "recording:r1"), merkle.leaf_hash(ENTRIES[1]))]
+    assert "event-1 is in the log twice" in str(fault(log(twice)))
+
+
+def test_a_malformed_entry_is_named() -> None:
+    assert "entry 0" in str(fault(log([b"{}"])))
+
+
+def test_a_missing_file_is_named() -> None:
+    files = {path: content for path, content in FILES.items() if path != "tile/0/001"}
+    with pytest.raises(IntegrityError, match="tile/0/001 is damaged: it is missing"):
+        verify.check(reading(files), VKEY)
+
+
+def test_files_the_checkpoint_says_nothing_about_are_listed() -> None:
+    extra = FILES | {"README": b"", "tile/0/002.p/90": b"", "tile/9/000.p/1": b""}
+    result = verify.check(reading(extra), VKEY, names=extra)
+    assert result.unchecked == ("README", "tile/0/002.p/90", "tile/9/000.p/1")
+
+
+def test_another_key_proves_nothing() -> None:
+    with pytest.raises(Fault, match="no trusted key"):
+        verify.check(reading(FILES), "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+
+
+def test_the_log_of_the_tests_is_made_of_tiles() -> None:
+    assert {tile.path for tile in tiles.written(0, 600)} < set(FILES)
