@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.access import Access
 from pipeline.analyse import Analyse
+from pipeline.continuity.thresholds import Thresholds
 from pipeline.derive import Derive
 from pipeline.export.disc import MakeExport
 from pipeline.intake import Intake
@@ -130,7 +131,7 @@ def _handlers(
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
     tier = Tier(catalogue, tiers, policy.retention, clock)
     return {
-        JobKind.ANALYSE: Analyse(catalogue, tiers, policy.continuity, settings.timezone, clock).run,
+        JobKind.ANALYSE: Analyse(catalogue, tiers, Thresholds(**policy.continuity.thresholds), clock).run,
         JobKind.ACCESS: derive.access,
         JobKind.MASTER: derive.master,
         JobKind.TIER: tier.run,

@@ -127,7 +127,7 @@ class Workers:
 
     def __init__(self, catalogue: Catalogue, runner: JobRunner, broker: dramatiq.Broker, clock: Clock) -> None:
         self._catalogue, self._clock, self._broker = catalogue, clock, broker
-        self._actor = dramatiq.actor(_run_with(runner), broker=broker, actor_name="run_job", queue_name=QUEUE)
+        self._actor = dramatiq.actor(broker=broker, actor_name="run_job", queue_name=QUEUE)(_run_with(runner))
         self._sent: dict[tuple[str, int], float] = {}
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -190,7 +190,9 @@ def make_broker(url: str) -> dramatiq.Broker:
         from dramatiq.brokers.redis import RedisBroker
 
         # Defaults leave a killed worker's messages for minutes; these figures hand them on at once.
-        broker = RedisBroker(url=url, middleware=[], heartbeat_timeout=5000, maintenance_chance=1_000_000)
+        broker = RedisBroker(  # type: ignore[no-untyped-call]
+            url=url, middleware=[], heartbeat_timeout=5000, maintenance_chance=1_000_000
+        )
     else:
         from dramatiq.brokers.rabbitmq import RabbitmqBroker
 

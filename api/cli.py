@@ -1,0 +1,48 @@
+"""The command line. Each command is a function in `api.commands`; this module only gives them their names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from api.commands import check, demo, dock, export, ledger, station, up, user, verify
+from storage.errors import LiuhenError
+
+
+def make_cli() -> typer.Typer:
+    """The whole tree of commands."""
+    cli = typer.Typer(
+        name="liuhen",
+        help="留痕：执法音像记录存证系统 · Liuhen: evidence integrity for body-camera recordings",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    cli.command("check")(check.check)
+    cli.command("up")(up.up)
+    cli.command("serve")(up.serve)
+    cli.command("worker")(up.worker)
+    cli.command("ingest")(up.ingest)
+    cli.command("dock")(dock.dock)
+    cli.command("verify")(verify.verify)
+    cli.command("export")(export.export)
+    cli.command("demo")(demo.demo)
+    cli.add_typer(ledger.make(), name="log", help="查看存证链 · Look at the ledger")
+    admin = typer.Typer(help="管理 · Administration", no_args_is_help=True)
+    admin.add_typer(station.make(), name="station", help="采集站 · Docking stations")
+    admin.add_typer(user.make(), name="user", help="用户 · Users")
+    cli.add_typer(admin, name="admin")
+    return cli
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. An error of ours is one clear line in both languages, exit code 2."""
+    try:
+        make_cli()(args=arguments)
+    except LiuhenError as error:
+        typer.echo(f"错误：{error.zh}\nerror: {error.en}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
