@@ -139,6 +139,11 @@ class Sequencer:
         merkle.verify_inclusion(entry.index, head.size, entry.leaf, path, head.root)
         return Proof(entry.index, tuple(path), signed, entry.body).encode()
 
+    @property
+    def vkey(self) -> str:
+        """The log's public key as one line."""
+        return self._key.vkey
+
     def checkpoint(self) -> bytes:
         """The published checkpoint. Raises NotFound before the first start."""
         signed = self._folder.checkpoint()
@@ -195,7 +200,7 @@ class Sequencer:
             return 0
         self._write_tiles(published.size, entries)
         signed, path = self._sign(published.size, entries, guarded)
-        self._guard.advance(self._guard.load(), signed, path, self._key.verifier)
+        self._swap(signed, path)
         self._publish(signed)
         self._announce(published.size, entries)
         return len(entries)
@@ -224,6 +229,10 @@ class Sequencer:
         head = Checkpoint(self._key.origin, size, tree.root(size))
         guard.check_extends(guarded, head, path)
         return checkpoint.sign(head, self._key.signer), path
+
+    def _swap(self, signed: bytes, path: Sequence[bytes]) -> None:
+        """D."""
+        self._guard.advance(self._guard.load(), signed, path, self._key.verifier)
 
     def _publish(self, signed: bytes) -> None:
         """E."""
