@@ -1,0 +1,208 @@
+"""Is this container as a device writes it, or was it rewritten? Checks on the box structure of ISO media files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.continuity.model import Picture, TrackBox
+from pipeline.continuity.thresholds import Thresholds
+from pipeline.continuity.words import clock, date
+from storage.records import Axis, Finding, Severity
+
+_FOOTAGE = {"vide": ("画面", "video"), "soun": ("声音", "sound")}
+
+
+def _footage(picture: Picture) -> list[TrackBox]:
+    return [track for track in picture.boxes.tracks if track.handler in _FOOTAGE] if picture.boxes else []
+
+
+def edit_list(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/EDIT-LIST: the file holds footage that its edit list doesn't show, or shows it in pieces.
+
+    The head is measured from the first sample's composition time, so that reordered pictures are not taken for a cut.
+    """
+    for track in _footage(picture):
+        shown = [edit for edit in track.edits if edit.media_time is not None]
+        if len(shown) > 1:
+            yield _edited(track, len(shown))
+        elif shown and shown[0].media_time is not None:
+            head = shown[0].media_time - track.first_offset
+            if head > limits.hidden_head:
+                yield _hidden_head(track, head)
+            yield from _hidden_tail(track, limits)
+
+
+def _edited(track: TrackBox, pieces: int) -> Finding:
+    zh, en = _FOOTAGE[track.handler]
+    return Finding(
+        code="REC-TRUE/EDIT-LIST",
+        axis=Axis.FILE,
+        severity=Severity.VIOLATION if track.handler == "vide" else Severity.SUSPICION,
+        zh=f"{zh}轨道的编辑列表由 {pieces} 段组成，录像经过剪辑。",
+        en=f"the {en} track's edit list has {pieces} pieces: the recording was edited",
+        evidence={"box": "moov/trak/edts/elst", "track": track.id, "pieces": pieces},
+    )
+
+
+def _hidden_head(track: TrackBox, seconds: float) -> Finding:
+    zh, en = _FOOTAGE[track.handler]
+    return Finding(
+        code="REC-TRUE/EDIT-LIST",
+        axis=Axis.FILE,
+        severity=Severity.VIOLATION if track.handler == "vide" else Severity.SUSPICION,
+        start=0.0,
+        end=0.0,
+        zh=f"开头有 {seconds:.2f} 秒{zh}被编辑列表隐藏，播放时不显示：录像被修剪过。",
+        en=f"{seconds:.2f} s of {en} at the head are hidden by the edit list: the recording was trimmed",
+        evidence={"box": "moov/trak/edts/elst", "track": track.id, "hidden": round(seconds, 6)},
+    )
+
+
+def _hidden_tail(track: TrackBox, limits: Thresholds) -> Iterator[Finding]:
+    edit = track.edits[-1]
+    if edit.media_time is None or not edit.duration or track.media_duration is None:
+        return
+    seconds = track.media_duration - (edit.media_time - track.first_offset) - edit.duration
+    if seconds > limits.hidden_tail:
+        zh, en = _FOOTAGE[track.handler]
+        yield Finding(
+            code="REC-TRUE/EDIT-LIST-TAIL",
+            axis=Axis.FILE,
+            severity=Severity.SUSPICION,
+            start=round(edit.duration, 6),
+            end=round(edit.duration + seconds, 6),
+            zh=f"结尾有 {seconds:.2f} 秒{zh}被编辑列表隐藏。",
+            en=f"{seconds:.2f} s of {en} at the tail are hidden by the edit list",
+            evidence={"box": "moov/trak/edts/elst", "track": track.id, "hidden": round(seconds, 6)},
+        )
+
+
+def durations(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/DURATION: movie, track and media headers, and the packets themselves, disagree about the length."""
+    if not picture.boxes or picture.boxes.fragmented or picture.boxes.missing:
+        return
+    tracks = _footage(picture)
+    longest = max((track.duration or 0.0 for track in tracks), default=0.0)
+    if picture.boxes.duration and longest and abs(picture.boxes.duration - longest) > limits.duration_mismatch:
+        yield _duration("moov/mvhd", picture.boxes.duration, "moov/trak/tkhd", longest)
+    for track in tracks:
+        shown, held = track.duration, track.media_duration
+        if shown and held and not track.edits and abs(shown - held) > limits.duration_mismatch:
+            yield _duration("moov/trak/tkhd", shown, "moov/trak/mdia/mdhd", held)
+    yield from _packets_end_early(picture, tracks, limits)
+
+
+def _packets_end_early(picture: Picture, tracks: list[TrackBox], limits: Thresholds) -> Iterator[Finding]:
+    declared = max((t.media_duration or 0.0 for t in tracks if not t.edits), default=0.0)
+    there = picture.media_duration
+    if there is not None and declared - there > limits.duration_mismatch and all(not t.edits for t in tracks):
+        yield _duration("moov/trak/mdia/mdhd", declared, "packets", there)
+
+
+def _duration(one: str, one_seconds: float, other: str, other_seconds: float) -> Finding:
+    return Finding(
+        code="REC-TRUE/DURATION",
+        axis=Axis.FILE,
+        severity=Severity.SUSPICION,
+        zh=f"文件内声明的时长不一致：{one} 为 {clock(one_seconds)}，{other} 为 {clock(other_seconds)}。",
+        en=f"declared durations disagree: {one} says {clock(one_seconds)}, {other} {clock(other_seconds)}",
+        evidence={one: round(one_seconds, 6), other: round(other_seconds, 6)},
+    )
+
+
+def dates(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/DATES: track dates differ from the movie's (a redating tool moved one of them)."""
+    created = picture.boxes.created if picture.boxes else None
+    if created is None:
+        return
+    for track in _footage(picture):
+        for box, other in (("moov/trak/tkhd", track.created), ("moov/trak/mdia/mdhd", track.media_created)):
+            if other is not None and abs(other - created) > limits.track_date:
+                yield Finding(
+                    code="REC-TRUE/DATES",
+                    axis=Axis.FILE,
+                    severity=Severity.SUSPICION,
+                    zh=f"创建时间不一致：moov/mvhd 为 {date(created)}，{box} 为 {date(other)}，时间可能被改写。",
+                    en=f"creation dates disagree: moov/mvhd has {date(created)}, {box} has {date(other)}",
+                    evidence={"moov/mvhd": created, box: other, "track": track.id},
+                )
+                return
+
+
+def modified_later(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/MODIFIED-LATER: the header was written again well after the recording ended."""
+    boxes = picture.boxes
+    if not boxes or boxes.created is None or boxes.modified is None or picture.media_duration is None:
+        return
+    late = boxes.modified - boxes.created - picture.media_duration
+    if late > limits.modified_later:
+        yield Finding(
+            code="REC-TRUE/MODIFIED-LATER",
+            axis=Axis.FILE,
+            severity=Severity.SUSPICION,
+            zh=f"文件头修改于 {date(boxes.modified)}，比录制结束晚 {late:.0f} 秒。",
+            en=f"the header was modified at {date(boxes.modified)}, {late:.0f} s after the recording's end",
+            evidence={"created": boxes.created, "modified": boxes.modified, "late": round(late, 3)},
+        )
+
+
+def truncated(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-CONTINUOUS/TRUNCATED: the boxes or sample tables reach beyond the end of the file."""
+    if picture.boxes and picture.boxes.missing:
+        missing = picture.boxes.missing
+        ends = [track.end for track in picture.tracks if track.end is not None]
+        yield Finding(
+            code="REC-CONTINUOUS/TRUNCATED",
+            axis=Axis.TIMELINE,
+            severity=Severity.VIOLATION,
+            start=round(max(ends), 6) if ends else None,
+            end=picture.boxes.duration,
+            zh=f"文件被截断：至少缺少末尾 {missing} 字节。",
+            en=f"the file is cut off: at least {missing} bytes are absent from its end",
+            evidence={"missing_bytes": missing, "size": picture.size},
+        )
+
+
+def trailing(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/TRAILING: bytes after the last box. Zeros are padding of some recorders."""
+    if picture.boxes and picture.boxes.trailing:
+        offset, count = picture.boxes.trailing
+        yield Finding(
+            code="REC-TRUE/TRAILING",
+            axis=Axis.FILE,
+            severity=Severity.NOTE if picture.boxes.trailing_zero else Severity.SUSPICION,
+            zh=f"文件结构之后另有 {count} 字节数据。",
+            en=f"{count} bytes follow the file's structure",
+            evidence={"offset": offset, "bytes": count, "zeros": picture.boxes.trailing_zero},
+        )
+
+
+def descriptions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/SAMPLE-DESCRIPTIONS: a video track with more than one description, as joining tools leave."""
+    for track in _footage(picture):
+        if track.handler == "vide" and len(track.descriptions) > 1:
+            yield Finding(
+                code="REC-TRUE/SAMPLE-DESCRIPTIONS",
+                axis=Axis.FILE,
+                severity=Severity.SUSPICION,
+                zh=f"画面轨道有 {len(track.descriptions)} 套编码描述，可能由不同录像拼接而成。",
+                en=f"the video track has {len(track.descriptions)} sample descriptions: perhaps joined recordings",
+                evidence={"box": "moov/trak/mdia/minf/stbl/stsd", "track": track.id, "types": track.descriptions},
+            )
+
+
+def box_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/BOX-ORDER: the index stands before the footage; devices usually write it after. Context only."""
+    order = [box.type for box in picture.boxes.top if box.type in ("moov", "mdat")] if picture.boxes else []
+    if order[:2] == ["moov", "mdat"] and picture.boxes and not picture.boxes.fragmented:
+        yield Finding(
+            code="REC-TRUE/BOX-ORDER",
+            axis=Axis.FILE,
+            severity=Severity.NOTE,
+            zh="索引（moov）位于数据（mdat）之前，多数设备写在之后。",
+            en="the index (moov) stands before the data (mdat); most devices write it after",
+            evidence={"order": [box.type for box in picture.boxes.top[:20]]},
+        )
+
+
+CHECKS = (edit_list, durations, dates, modified_later, truncated, trailing, descriptions, box_order)

@@ -1,0 +1,52 @@
+"""The figures the checks compare with. The policy file may set each of them; these are the defaults.
+
+Where a figure was measured, the material is 22 genuine device files (iPhones, GoPros, AVCHD, AVI compacts, old phones)
+and 50 manipulations of them: a start, not a law. A device profile learned from a bureau's own cameras should win.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Seconds unless the name says otherwise; `…_medians` multiply the median interval of the stream."""
+
+    # Pictures apart. The largest genuine interval beside first and last: 0.11 s on a phone that records at 30 a second.
+    video_gap: float = 0.5
+    video_gap_medians: float = 5.0
+    video_gap_suspicion: float = 0.15
+    video_gap_suspicion_medians: float = 3.5
+    # Sound apart. Genuine: an extra 14 ms once, at the first packet of a phone.
+    audio_gap_suspicion: float = 0.04
+    audio_gap_suspicion_packets: float = 0.9  # missing, in packets, beside the packet itself
+    # Timestamps that run backwards in file order. Below this a muxer's rounding could do it.
+    backwards: float = 0.5
+    # Sound and picture that begin or end apart. Genuine ends: at most 0.27 s.
+    av_start: float = 0.3
+    av_end: float = 0.35
+    # Edit lists. Genuine: video 0.002 s, sound 0.048 s (the encoder's priming), tail 0.057 s; real trims 0.46–6.1 s.
+    hidden_head: float = 0.2
+    hidden_tail: float = 0.2
+    # Declared durations against each other and against the packets: genuine files agree within one packet.
+    duration_mismatch: float = 0.5
+    # Dates. tkhd and mdhd are written with mvhd in one go; tools that redate a file move mvhd only.
+    track_date: float = 1.0
+    modified_later: float = 60.0  # modification after creation plus duration
+    # Apple writes the moment twice (Keys:CreationDate and mvhd): 0 s on 5 of 5 originals, 13 s to 67 days on exports.
+    apple_date: float = 30.0
+    apple_date_suspicion: float = 5.0
+    # Group-of-pictures pattern: strict when so many whole groups are there and so large a part of them is equal.
+    gop_groups: int = 8
+    gop_equal: float = 0.8
+    # idr_pic_id pattern: established after so many steps, so large a part of which follow it.
+    idr_steps: int = 6
+    idr_equal: float = 0.8
+    # Segments: names and clocks round to a second. GA/T 947.2 is cited with 0.04 s (not verified): per camera.
+    segment_gap: float = 3.0
+    segment_gap_suspicion: float = 1.0
+    # Photos: changed after they were taken (EXIF ModifyDate − DateTimeOriginal).
+    photo_modified: float = 5.0
+    # A hole in photo numbers up to this many photos is one series with photos missing; beyond, perhaps two occasions.
+    photo_hole: int = 100

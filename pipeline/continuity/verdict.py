@@ -1,0 +1,190 @@
+"""From a picture to a report: runs every check, says what could not be checked, draws the verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pipeline.continuity import bitstream, boundaries, container, provenance, series, timeline
+from pipeline.continuity.model import Picture, Track
+from pipeline.continuity.report import FileReport, SeriesReport
+from pipeline.continuity.thresholds import Thresholds
+from storage.clock import iso
+from storage.records import Axis, Finding, NotChecked, Severity, Verdict
+
+CHECKS = (*timeline.CHECKS, *bitstream.CHECKS, *container.CHECKS, *provenance.CHECKS)
+
+_MOST_ALIKE = 50  # findings of one code in a report; the rest are counted
+_ORDER = (Verdict.UNREADABLE, Verdict.ALTERED, Verdict.INTERRUPTED, Verdict.REVIEW, Verdict.CONTINUOUS)
+
+
+def judge(picture: Picture, sha256: str, limits: Thresholds) -> FileReport:
+    """The report on one file."""
+    if picture.problem:
+        findings: tuple[Finding, ...] = (_unreadable(picture.problem),)
+        verdict = Verdict.UNREADABLE
+    else:
+        findings = tuple(_bounded(finding for check in CHECKS for finding in check(picture, limits)))
+        verdict = of_findings(findings)
+    return FileReport(picture.name, sha256, media(picture), verdict, findings, tuple(not_checked(picture)))
+
+
+def of_findings(findings: Iterable[Finding]) -> Verdict:
+    """Altered before interrupted before review: what weighs most names the whole."""
+    found = list(findings)
+    broken = {finding.axis for finding in found if finding.severity is Severity.VIOLATION}
+    if broken - {Axis.TIMELINE}:
+        return Verdict.ALTERED
+    if broken:
+        return Verdict.INTERRUPTED
+    return Verdict.REVIEW if any(f.severity is Severity.SUSPICION for f in found) else Verdict.CONTINUOUS
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    return min(verdicts, key=_ORDER.index, default=Verdict.CONTINUOUS)
+
+
+def _unreadable(problem: tuple[str, str]) -> Finding:
+    return Finding(
+        code="REC-TRUE/UNREADABLE",
+        axis=Axis.FILE,
+        severity=Severity.SUSPICION,
+        zh=f"无法读取：{problem[0]}",
+        en=f"unreadable: {problem[1]}",
+    )
+
+
+def _bounded(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """At most _MOST_ALIKE of each code: a crafted file must not make a report of gigabytes."""
+    count: Counter[str] = Counter()
+    for finding in findings:
+        count[finding.code] += 1
+        if count[finding.code] <= _MOST_ALIKE:
+            yield finding
+    for code, number in count.items():
+        if number > _MOST_ALIKE:
+            yield _more(code, number - _MOST_ALIKE)
+
+
+def _more(code: str, number: int) -> Finding:
+    return Finding(
+        code=f"{code}/MORE",
+        axis=Axis.FILE,
+        severity=Severity.NOTE,
+        zh=f"同类发现另有 {number} 处，未逐一列出。",
+        en=f"{number} more findings of this kind are not listed",
+        evidence={"not_listed": number},
+    )
+
+
+def not_checked(picture: Picture) -> list[NotChecked]:
+    """What this version or this file leaves open, so that silence is never taken for a pass."""
+    if picture.problem:
+        return [NotChecked("all", "the file could not be read")]
+    skipped = list(_by_nature(picture))
+    if not picture.isolated:
+        skipped.append(NotChecked("sandbox", f"the file was read without isolation: {picture.why_not}"))
+    if "Liuhen:ExifToolFailed" in picture.metadata.tags:
+        skipped.append(NotChecked("metadata", "exiftool could not read this file"))
+    return skipped
+
+
+def _by_nature(picture: Picture) -> Iterable[NotChecked]:
+    yield NotChecked("signature", "signatures inside the stream are not verified in this version")
+    yield NotChecked("device-profile", "no profile of the device is at hand: traces of software are suspicions only")
+    if picture.photo:
+        yield NotChecked("picture", "photos are not decoded in this version")
+        return
+    yield NotChecked(
+        "decoding", "pictures and sound are not decoded: frozen, foreign or re-encoded content is not looked for"
+    )
+    if picture.of_kind("video"):
+        yield NotChecked("burned-in-clock", "the clock in the picture is not read in this version")
+    for track in picture.of_kind("video"):
+        yield from _unread_counters(track)
+    if picture.boxes is None:
+        yield NotChecked("container", f"the box structure is checked in MP4/MOV/3GP only, this is {picture.format}")
+    yield NotChecked("telemetry", "GPS and sensor tracks are not compared with the timeline in this version")
+
+
+def _unread_counters(track: Track) -> Iterable[NotChecked]:
+    name = f"stream {track.stream.index} ({track.stream.codec or 'unknown codec'})"
+    if not track.slices:
+        yield NotChecked("frame-counters", f"{name}: the encoder's counters are read in H.264 only in this version")
+    elif track.h264 and track.h264.gaps_allowed:
+        yield NotChecked("frame-counters", f"{name}: the stream allows gaps in frame_num")
+    elif not any(number >= 0 for number in track.slices.frame_num):
+        yield NotChecked("frame-counters", f"{name}: no slice header could be read")
+    if not track.shown:
+        yield NotChecked("timestamps", f"{name}: the container holds no timestamps")
+
+
+def media(picture: Picture) -> dict[str, Any]:
+    """Facts about the file as plain JSON: the `media` object of a report."""
+    return {
+        "kind": picture.kind,
+        "size": picture.size,
+        "format": picture.format or None,
+        "duration": _rounded(picture.media_duration if picture.media_duration is not None else picture.duration),
+        "created": iso(picture.moment) if picture.moment else None,
+        "created_local": _local(picture),
+        "device": {
+            "make": picture.metadata.make or None,
+            "model": picture.metadata.model or None,
+            "serial": picture.metadata.serial or None,
+        },
+        "position": _position(picture),
+        "streams": [_stream(track) for track in picture.tracks],
+        "isolated": picture.isolated,
+    }
+
+
+def _local(picture: Picture) -> str | None:
+    """The camera's own time where its zone is not known, such as 2013-06-04T13:37:29."""
+    taken = picture.metadata.taken
+    return taken[0].strftime("%Y-%m-%dT%H:%M:%S") if taken and not taken[1] else None
+
+
+def _position(picture: Picture) -> dict[str, float] | None:
+    position = picture.metadata.position
+    return {"latitude": position[0], "longitude": position[1]} if position else None
+
+
+def _stream(track: Track) -> dict[str, Any]:
+    facts = dataclasses.asdict(track.stream)
+    kept = ("index", "kind", "codec", "packets", "frame_rate", "width", "height", "sample_rate", "channels")
+    span = {"start": _rounded(track.start), "end": _rounded(track.end), "bytes": sum(track.packets.size)}
+    return {name: facts[name] for name in kept if facts[name] is not None} | span
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)
+
+
+SERIES_CHECKS = (
+    series.missing_numbers,
+    series.first_missing,
+    series.same_number,
+    series.renamed,
+    series.foreign_device,
+    series.other_coding,
+    boundaries.segment_gaps,
+)
+
+
+def judge_series(pictures: Sequence[Picture], reports: Sequence[FileReport], limits: Thresholds) -> list[SeriesReport]:
+    """The series among the files (`reports` in the order of `pictures`), each with its own findings."""
+    return [_judge_one(each, reports, limits) for each in series.group(pictures)]
+
+
+def _judge_one(each: series.Series, reports: Sequence[FileReport], limits: Thresholds) -> SeriesReport:
+    findings = tuple(_bounded(finding for check in SERIES_CHECKS for finding in check(each, limits)))
+    members = [reports[member.index] for member in each.members]
+    verdict = worst([of_findings(findings), *(report.verdict for report in members)])
+    open_questions = [_UNDATED] if boundaries.unchecked(each) else []
+    return SeriesReport(each.key, tuple(r.path for r in members), verdict, findings, tuple(open_questions))
+
+
+_UNDATED = NotChecked("segment-times", "the segments carry no dates, or one date for all: time between them is unknown")
