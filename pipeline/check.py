@@ -16,11 +16,11 @@ from pipeline.continuity.model import Picture
 from pipeline.continuity.report import FileReport, SeriesReport
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import judge, judge_series
-from pipeline.media.probe import probe
+from pipeline.media.picture import picture_of
 from storage.errors import NotFound, Refused
 from storage.records import Verdict
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[float], None]
 
 _PIECE = 1 << 20
 _AT_ONCE = 2
@@ -63,7 +63,7 @@ def check_files(
     """Probe and judge each file, then the series among them; two files at a time.
 
     `names`: what the files are called (default: the paths), for display and for finding the series: stored originals
-    bear digests for names. `progress` gets (bytes done, bytes in all), from several threads but one at a time. What is
+    bear digests for names. `progress` gets the share done, 0 to 1, from several threads but one at a time. What is
     in a file never makes this fail; raises NotFound or Refused when a file is absent or may not be read.
     """
     shown = [str(path) for path in paths] if names is None else list(names)
@@ -104,7 +104,7 @@ def _look(path: Path, name: str, tally: _Tally) -> tuple[Picture, str]:
     with ThreadPoolExecutor(1) as beside:
         digest = beside.submit(_sha256, path, tally)
         try:
-            picture = probe(path, name=name)
+            picture = picture_of(path, name=name)
         except OSError as error:
             raise Refused(f"无法读取 {path}：{error.strerror}", f"can't read {path}: {error.strerror}") from error
         return picture, digest.result()
@@ -135,4 +135,4 @@ class _Tally:
         if self._progress:
             with self._lock:
                 self._done += count
-                self._progress(self._done, self._total)
+                self._progress(min(1.0, self._done / max(1, self._total)))

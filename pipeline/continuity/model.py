@@ -1,4 +1,4 @@
-"""The picture of a file that the checks look at: plain values, made by `pipeline.media.probe`, no I/O.
+"""The picture of a file that the checks look at: plain values, made by `pipeline.media.picture`, no I/O.
 
 Times inside a track are integers in its `time_base`; everywhere else they are seconds (float) on the file's timeline,
 or whole seconds since 1970 UTC for dates. `UNKNOWN` stands for a timestamp the container does not give.
