@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pipeline.access import Access
 from pipeline.analyse import Analyse
@@ -24,6 +25,7 @@ from storage.blobs.local import LocalBlobStore
 from storage.blobs.s3 import S3BlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
+from storage.errors import Refused
 from storage.ledger.guard import CheckpointGuard
 from storage.ledger.keys import LogKey, load_or_make
 from storage.ledger.sequencer import Sequencer
@@ -91,7 +93,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         tiers=tiers,
         log_key=log_key,
         sequencer=sequencer,
-        intake=Intake(catalogue, tiers, sequencer, policy.retention, clock),
+        intake=Intake(catalogue, tiers, sequencer, policy.retention, clock, ZoneInfo(settings.timezone)),
         access=Access(catalogue, policy.viewing, clock),
         workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
         runner=runner,
@@ -119,6 +121,15 @@ def passphrase(settings: Settings) -> bytes:
     return kept.read_bytes()
 
 
+def thresholds(policy: Policy) -> Thresholds:
+    """The policy's figures over the defaults. Raises Refused naming a figure that does not exist."""
+    given = policy.continuity.thresholds
+    if unknown := set(given) - {field.name for field in fields(Thresholds)}:
+        names = ", ".join(sorted(unknown))
+        raise Refused(f"策略文件中没有这些检测阈值：{names}", f"the policy file names unknown thresholds: {names}")
+    return replace(Thresholds(), **given)  # type: ignore[arg-type]  # counts among them are whole floats
+
+
 def _handlers(
     *,
     settings: Settings,
@@ -131,7 +142,7 @@ def _handlers(
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
     tier = Tier(catalogue, tiers, policy.retention, clock)
     return {
-        JobKind.ANALYSE: Analyse(catalogue, tiers, Thresholds(**policy.continuity.thresholds), clock).run,
+        JobKind.ANALYSE: Analyse(catalogue, tiers, thresholds(policy), clock).run,
         JobKind.ACCESS: derive.access,
         JobKind.MASTER: derive.master,
         JobKind.TIER: tier.run,

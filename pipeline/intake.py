@@ -8,16 +8,17 @@ between any two leaves nothing acknowledged, and running it again ends in the sa
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.casework.retention import keep_until, lock_until
-from pipeline.continuity.series import series_key
+from pipeline.continuity.series import SeriesKey, series_key
 from pipeline.policy import RetentionPolicy
 from storage import durable
 from storage.blobs.contract import BlobStore
@@ -29,6 +30,7 @@ from storage.clock import Clock, new_id
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent, Digest, JobKind, RetentionClass
 
+_NAMES_ITS_START = re.compile(r"\d{8}[_-]?\d{6}")
 RECEIPT_WAIT = 30.0  # seconds; publishing takes a fraction of one
 
 
@@ -41,7 +43,8 @@ class Arrival:
     actor: Actor
     station: str | None = None
     docking: str | None = None
-    model: str = ""
+    modified: datetime | None = None
+    """The file's own date on the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,14 @@ class Intake:
         sequencer: Sequencer,
         retention: RetentionPolicy,
         clock: Clock,
+        zone: tzinfo = UTC,
     ) -> None:
         self._catalogue = catalogue
         self._tiers = tiers
         self._sequencer = sequencer
         self._retention = retention
         self._clock = clock
+        self._zone = zone
 
     def accept(self, arrival: Arrival, file: Spooled) -> bytes:
         """Keep the file and return its receipt (a C2SP tlog-proof, docs/ledger.md).
@@ -116,7 +121,7 @@ class Intake:
             return
         now = self._clock()
         key = series_key(arrival.path)
-        recording = self._recording(session, arrival, key.key, now)
+        recording = self._recording(session, arrival, self._series(arrival, key, now), now)
         original = Original(
             sha256=digest.sha256,
             root=digest.root,
@@ -132,6 +137,12 @@ class Intake:
         session.add(original)
         custody.record(session, _received(original, arrival))
         job_table.enqueue(session, JobKind.ANALYSE, recording.id, key=f"analyse:{digest.sha256}", now=now)
+
+    def _series(self, arrival: Arrival, key: SeriesKey, now: datetime) -> str:
+        """The key, and the local day for cameras whose names only count: IMG_0001 comes again every few months."""
+        if _NAMES_ITS_START.search(key.key):
+            return key.key
+        return f"{key.key} {(arrival.modified or now).astimezone(self._zone):%Y-%m-%d}"
 
     def _recording(self, session: Session, arrival: Arrival, series: str, now: datetime) -> Recording:
         found = session.scalar(
