@@ -1,0 +1,71 @@
+"""A custody chain with its proofs, all of them against one checkpoint, from the ledger's static files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.catalogue.tables import Entry as EntryRow
+from storage.errors import IntegrityError
+from storage.ledger import checkpoint, merkle, note, proof, tiles
+from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.proof import VerifiedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenEntry:
+    """One entry as verified, and its self-contained proof file."""
+
+    verified: VerifiedReceipt
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenChain:
+    """保管链: entries from the first on, each proven in the tree of `head`. `signed` is the checkpoint as published."""
+
+    entries: tuple[ProvenEntry, ...]
+    signed: bytes
+    head: Checkpoint
+    key: note.Verifier
+
+
+def prove(rows: Sequence[EntryRow], folder: Path, vkey: str) -> ProvenChain:
+    """Prove sequenced `rows` (one subject, oldest first) by the ledger in `folder`, signed by `vkey`.
+
+    Every proof is verified before it is handed out, and so is the chain of `prev`. Raises IntegrityError where the
+    database and the ledger, or two entries, disagree.
+    """
+
+    def read(name: str) -> bytes:
+        return (folder / name).read_bytes()
+
+    key = note.parse_vkey(vkey)
+    signed = read("checkpoint")
+    head = checkpoint.verify(signed, key)
+    tree = tiles.TileTree(read).reader(head.size)
+    entries = tuple(_prove(row, signed, head, tree, vkey) for row in rows)
+    _check_links(entries)
+    return ProvenChain(entries, signed, head, key)
+
+
+def _prove(row: EntryRow, signed: bytes, head: Checkpoint, tree: merkle.HashReader, vkey: str) -> ProvenEntry:
+    if row.index is None or row.body is None or row.index >= head.size:
+        raise IntegrityError(
+            f"条目 {row.event_id} 尚未写入已签名的存证链。", f"entry {row.event_id} is not in the signed ledger yet"
+        )
+    hashes = tuple(merkle.inclusion_proof(row.index, head.size, tree))
+    made = proof.Proof(row.index, hashes, signed, row.body).encode()
+    return ProvenEntry(proof.verify_receipt(made, vkey), made)
+
+
+def _check_links(entries: Sequence[ProvenEntry]) -> None:
+    previous: str | None = None
+    for each in entries:
+        if each.verified.entry.prev != previous:
+            raise IntegrityError(
+                f"保管链在存证链第 {each.verified.index} 条处中断。",
+                f"the custody chain is broken at ledger entry {each.verified.index}",
+            )
+        previous = each.verified.leaf.hex()
