@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ def check_files(
     bear digests for names. `progress` gets the share done, 0 to 1, from several threads but one at a time. What is
     in a file never makes this fail; raises NotFound or Refused when a file is absent or may not be read.
     """
-    shown = [str(path) for path in paths] if names is None else list(names)
+    shown = [_display(path) for path in paths] if names is None else list(names)
     limits = thresholds or Thresholds()
     tally = _Tally([_size(path) for path in paths], progress)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -91,6 +92,11 @@ def walk(paths: Sequence[Path]) -> list[Path]:
 def _is_recording(path: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
     return not hidden and not _BESIDE.fullmatch(path.suffix)
+
+
+def _display(path: Path) -> str:
+    """The path as text that JSON and terminals can carry, whatever bytes are in it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _size(path: Path) -> int:

@@ -129,6 +129,19 @@ def dates(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
                 return
 
 
+def no_date(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/NO-DATE: the movie header has no creation date. Context: some old cameras write none either."""
+    if picture.boxes and picture.boxes.timescale and picture.boxes.created is None:
+        yield Finding(
+            code="REC-TRUE/NO-DATE",
+            axis=Axis.FILE,
+            severity=Severity.NOTE,
+            zh="文件头没有创建时间。",
+            en="the movie header has no creation date",
+            evidence={"box": "moov/mvhd"},
+        )
+
+
 def modified_later(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-TRUE/MODIFIED-LATER: the header was written again well after the recording ended."""
     boxes = picture.boxes
@@ -205,4 +218,4 @@ def box_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-CHECKS = (edit_list, durations, dates, modified_later, truncated, trailing, descriptions, box_order)
+CHECKS = (edit_list, durations, dates, no_date, modified_later, truncated, trailing, descriptions, box_order)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.continuity.dates import exif
-from pipeline.continuity.model import Picture
+from pipeline.continuity.model import UNKNOWN, Picture, Trace
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import date
 from storage.records import Axis, Finding, Severity
@@ -39,16 +39,42 @@ def encoder_traces(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     if not found:
         return
     names = "、".join(dict.fromkeys(text[:40] for _, text in found[:3]))
-    late = [trace for trace in picture.traces if trace.packet > 0]
     yield Finding(
         code="UP-ORIGINAL/ENCODER-TRACE",
         axis=Axis.PROVENANCE,
         severity=Severity.SUSPICION,
-        zh=f"文件带有转码软件的痕迹（{names}）{'，且出现在文件中段' if late else ''}，可能不是设备的原始文件。",
-        en=f"transcoding software left its name ({names}){', in the middle of the file too' if late else ''}: "
-        "this may not be the device's original",
+        zh=f"文件带有转码软件的痕迹（{names}），可能不是设备的原始文件。",
+        en=f"transcoding software left its name ({names}): this may not be the device's original",
         evidence={"traces": [list(each) for each in found[:20]]},
     )
+
+
+def encoder_restarts(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-CONTINUOUS/ENCODER-RESTART: an encoder introduces itself again within a stream.
+
+    x264 and x265 write their name once, into the first picture they code: a second one is another run, joined on.
+    """
+    for trace in picture.traces:
+        if trace.packet > 0:
+            at = _shown_at(picture, trace)
+            yield Finding(
+                code="REC-CONTINUOUS/ENCODER-RESTART",
+                axis=Axis.TIMELINE,
+                severity=Severity.SUSPICION,
+                start=at,
+                end=at,
+                zh=f"文件中段再次出现编码器的起始标记（{trace.text[:40]}），此处可能为拼接点。",
+                en=f"an encoder introduces itself again within the file ({trace.text[:40]}): perhaps joined here",
+                evidence={"stream": trace.stream, "packet": trace.packet, "text": trace.text},
+            )
+
+
+def _shown_at(picture: Picture, trace: Trace) -> float | None:
+    for track in picture.tracks:
+        pts = track.packets.pts
+        if track.stream.index == trace.stream and trace.packet < len(pts) and pts[trace.packet] != UNKNOWN:
+            return round(pts[trace.packet] * track.tick, 6)
+    return None
 
 
 def editor_traces(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
@@ -185,4 +211,13 @@ def _moment(text: str) -> float | None:
     return found[0].timestamp() if found else None
 
 
-CHECKS = (encoder_traces, editor_traces, metadata_tool, ffmpeg_layout, apple_date, photo_modified, photo_cut_off)
+CHECKS = (
+    encoder_traces,
+    encoder_restarts,
+    editor_traces,
+    metadata_tool,
+    ffmpeg_layout,
+    apple_date,
+    photo_modified,
+    photo_cut_off,
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pipeline.continuity.model import CORRUPT, UNKNOWN, Picture, Track
 from pipeline.continuity.thresholds import Thresholds
@@ -72,10 +74,16 @@ def sound_gaps(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _silences(track: Track) -> Iterator[tuple[float, float, int]]:
-    """(end of one packet, start of the next, number of the next) wherever the second lies later."""
-    tick, duration = track.tick, track.packets.duration
-    for (before, packet), (after, following) in zip(track.shown[1:-1], track.shown[2:], strict=True):
-        end = before + (duration[packet] * tick if duration[packet] > 0 else track.median_interval)
+    """(end of one packet, start of the next, number of the next) wherever the second lies later.
+
+    MP4 has no gaps: the packet before one is declared as long as the gap. So a packet lasts no longer than its bytes
+    are worth, by the stream's median.
+    """
+    sizes, usual_size = track.packets.size, statistics.median(track.packets.size) or 1
+    for (before, packet), (after, following) in pairwise(track.shown[1:]):
+        worth = 1.05 * track.median_interval * max(1.0, sizes[packet] / usual_size)
+        declared = track.packets.duration[packet] * track.tick
+        end = before + (declared if 0 < declared <= worth else track.median_interval)
         if after > end:
             yield end, after, following
 

@@ -1,0 +1,171 @@
+"""The report of `liuhen check` as text for a terminal: a timeline and the findings of each file and series."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from api.formats import duration, size
+from api.words import SEVERITIES, VERDICTS
+
+Json = Mapping[str, Any]
+
+_COLOURS = {
+    "continuous": "green",
+    "interrupted": "red",
+    "altered": "red",
+    "review": "yellow",
+    "unreadable": "bright_black",
+}
+_SIGNS = {"continuous": "✔", "interrupted": "✖", "altered": "✖", "review": "▲", "unreadable": "?"}
+_MARKS = {"violation": ("◆", "red"), "suspicion": ("▲", "yellow"), "note": ("·", "bright_black")}
+_WEIGHT = ("note", "suspicion", "violation")
+_LINE = 56  # columns of a timeline
+_UNCHECKED_ZH = {
+    "all": "文件无法读取，均未检查",
+    "sandbox": "未能在隔离环境中读取该文件",
+    "metadata": "元数据无法读取",
+    "signature": "码流内签名（本版本不验证）",
+    "device-profile": "设备特征（没有该设备的档案，软件痕迹只作疑点）",
+    "picture": "照片画面（本版本不解码）",
+    "decoding": "画面与声音内容（本版本不解码：不查静止、插入、重编码的画面）",
+    "burned-in-clock": "画面上的时钟（本版本不识别）",
+    "frame-counters": "编码器计数（该编码本版本不读取）",
+    "timestamps": "时间戳（文件中没有）",
+    "container": "容器结构（仅检查 MP4/MOV/3GP）",
+    "telemetry": "GPS 与传感器轨道（本版本不比对）",
+    "segment-times": "分段之间的时间（分段没有各自的日期）",
+}
+
+
+def write(report: Json, lang: str) -> None:
+    """Print the report on standard output, Chinese or English; colours only on a terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    for file in report["files"]:
+        for line in _file(file, lang):
+            console.print(line)
+    for series in report["series"]:
+        if len(series["files"]) > 1:
+            for line in _series(series, report["files"], lang):
+                console.print(line)
+    console.print(_summary(report["files"], lang))
+
+
+def _file(file: Json, lang: str) -> Iterator[Text]:
+    yield _heading(file["verdict"], file["path"], lang)
+    yield Text("  " + _clean(_facts(file)), style="bright_black")
+    length = file["media"]["duration"]
+    if length:
+        yield _timeline([(0.0, length)], file["findings"], length)
+    for finding in file["findings"]:
+        yield _finding(finding, lang)
+    yield from _unchecked(file["not_checked"], lang)
+    yield Text()
+
+
+def _series(series: Json, files: Sequence[Json], lang: str) -> Iterator[Text]:
+    words = "同一录像" if lang == "zh" else "one recording"
+    yield _heading(series["verdict"], f"{words}: {series['key']} ({len(series['files'])})", lang)
+    spans = _spans([file for path in series["files"] for file in files if file["path"] == path])
+    if spans:
+        yield _timeline(spans, series["findings"], max(end for _, end in spans))
+    for finding in series["findings"]:
+        yield _finding(finding, lang)
+    yield from _unchecked(series["not_checked"], lang)
+    yield Text()
+
+
+def _heading(verdict: str, name: str, lang: str) -> Text:
+    word = VERDICTS[verdict][lang == "en"]
+    return Text.assemble((f"{_SIGNS[verdict]} {word}", f"bold {_COLOURS[verdict]}"), "  ", (_clean(name), "bold"))
+
+
+def _facts(file: Json) -> str:
+    media = file["media"]
+    parts = [_stream(stream) for stream in media["streams"] if stream["kind"] in ("video", "audio")]
+    device = " ".join(media["device"][name] or "" for name in ("make", "model", "serial")).strip()
+    when = media["created"] or media["created_local"]
+    length = duration(media["duration"]) if media["duration"] else ""
+    known: list[str] = [*parts, length, size(media["size"]), device, when or ""]
+    return " · ".join([*(each for each in known if each), f"SHA-256 {file['sha256']}"])
+
+
+def _stream(stream: Json) -> str:
+    if stream["kind"] == "video":
+        rate = stream.get("frame_rate")
+        return f"{stream['codec']} {stream.get('width')}×{stream.get('height')}" + (f" {rate:.4g} fps" if rate else "")
+    return f"{stream['codec']} {stream.get('sample_rate')} Hz"
+
+
+def _spans(files: Sequence[Json]) -> list[tuple[float, float]]:
+    """Start and end of each file in seconds from the first one's date; [] where dates or lengths are unknown."""
+    spans = []
+    for file in files:
+        created, length = file["media"]["created"], file["media"]["duration"]
+        if not created or not length:
+            return []
+        start = datetime.fromisoformat(created).timestamp()
+        spans.append((start, start + length))
+    first = min((start for start, _ in spans), default=0.0)
+    return [(start - first, end - first) for start, end in spans]
+
+
+def _timeline(spans: Sequence[tuple[float, float]], findings: Sequence[Json], total: float) -> Text:
+    """0:00:00 ━━━━━◆     ━━━━ 0:01:00: footage as a line, its absence blank, findings at their places."""
+    cells = [" "] * _LINE
+    for start, end in spans:
+        for column in range(_column(start, total), _column(end, total, last=True) + 1):
+            cells[column] = "━"
+    for finding in findings:
+        if finding["severity"] == "violation" and "GAP" in finding["code"] and finding["end"] is not None:
+            for column in range(_column(finding["start"], total) + 1, _column(finding["end"], total)):
+                cells[column] = " "
+    line = Text("".join(cells), style="green")
+    for finding in sorted(findings, key=lambda each: _WEIGHT.index(each["severity"])):
+        if finding["start"] is not None:
+            column = _column(finding["start"], total)
+            sign, colour = _MARKS[finding["severity"]]
+            line = Text.assemble(line[:column], (sign, colour), line[column + 1 :])
+    return Text.assemble("  0:00:00 ", line, f" {duration(total)}")
+
+
+def _column(seconds: float, total: float, *, last: bool = False) -> int:
+    share = min(max(seconds / total, 0.0), 1.0)
+    return max(0, min(_LINE - 1, int(share * _LINE - (1e-9 if last else 0.0))))
+
+
+def _finding(finding: Json, lang: str) -> Text:
+    sign, colour = _MARKS[finding["severity"]]
+    word = SEVERITIES[finding["severity"]][lang == "en"]
+    return Text.assemble(
+        "  ", (f"{sign} {word}", colour), " ", _clean(finding[lang]), (f"  [{finding['code']}]", "bright_black")
+    )
+
+
+def _unchecked(items: Sequence[Json], lang: str) -> Iterator[Text]:
+    if items:
+        if lang == "zh":
+            names = dict.fromkeys(str(each["check"]) for each in items)
+            listed = "；".join(_UNCHECKED_ZH.get(name, name) for name in names)
+            yield Text(f"  未检查：{listed}", style="bright_black")
+        else:
+            listed = "; ".join(_clean(each["why"]) for each in items)
+            yield Text(f"  not checked: {listed}", style="bright_black")
+
+
+def _summary(files: Sequence[Json], lang: str) -> Text:
+    counts = Counter(file["verdict"] for file in files)
+    parts = [f"{VERDICTS[verdict][lang == 'en']} {counts[verdict]}" for verdict in _SIGNS if counts[verdict]]
+    head = f"共 {len(files)} 个文件" if lang == "zh" else f"{len(files)} files"
+    return Text(f"{head}: {' · '.join(parts)}", style="bold")
+
+
+def _clean(text: str) -> str:
+    """Without control characters: names and tags come from outside, and a terminal obeys escape sequences."""
+    return "".join("�" if unicodedata.category(char) in ("Cc", "Cs", "Cf") else char for char in text)
