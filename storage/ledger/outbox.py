@@ -92,6 +92,8 @@ def _last_leaves(session: Session, waiting: Sequence[Entry], check: LeafCheck) -
 
 
 def _place(row: Entry, index: int, last: dict[str, bytes]) -> Sequenced:
+    if not _is_bytes(row.draft):
+        raise _changed(f"事件 {row.event_id}", f"event {row.event_id}")
     event = entry.parse_draft(row.draft)
     if (event.id, event.subject) != (row.event_id, row.subject):
         raise _changed(f"事件 {row.event_id}", f"event {row.event_id}")
@@ -102,9 +104,14 @@ def _place(row: Entry, index: int, last: dict[str, bytes]) -> Sequenced:
 
 
 def _sequenced(expected: int, event_id: str, index: int | None, body: bytes | None, leaf: bytes | None) -> Sequenced:
-    if index != expected or body is None or leaf != merkle.leaf_hash(body):
+    if index != expected or body is None or not _is_bytes(body) or leaf != merkle.leaf_hash(body):
         raise _changed(f"第 {expected} 条", f"entry {expected}")
     return Sequenced(event_id, expected, body, leaf)
+
+
+def _is_bytes(value: object) -> bool:
+    """A row edited by hand may hold text where bytes were."""
+    return isinstance(value, bytes)
 
 
 def _changed(zh: str, en: str) -> IntegrityError:

@@ -65,8 +65,8 @@ def audit(
     """Check a log, yielding progress; the generator's return value is an `Audited`.
 
     `names`: the paths of all its files, if step 6 is wanted. `since`: a checkpoint kept from an earlier time, to see
-    that nothing was cut off or rewritten since. `visit` is given each index and entry as it holds. Raises IntegrityError
-    at the first wrong thing, a Fault where its place is known. Memory: one tile, and the ids and subjects of all entries.
+    that nothing was cut off or rewritten since. `visit` is given each index and entry as it holds. Memory: one tile,
+    the ids and the subjects. Raises IntegrityError at the first wrong thing, a Fault where its place is known.
     """
     verifier = note.parse_vkey(vkey)
     head = _checkpoint(read, verifier)

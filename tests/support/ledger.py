@@ -1,15 +1,24 @@
-"""Small logs in memory, made with the pure parts only."""
+"""Small logs in memory, made with the pure parts only, and a desk with a real database and folder."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage.ledger import checkpoint, entry, merkle, note, proof, tiles
+from storage.catalogue import custody
+from storage.catalogue.catalogue import Catalogue
+from storage.ledger import checkpoint, entry, merkle, note, proof, tiles, verify
 from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.folder import LedgerFolder
+from storage.ledger.guard import CheckpointGuard
+from storage.ledger.keys import LogKey
+from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent
 
 SIGNER = note.Signer("example.org/liuhen", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -71,3 +80,54 @@ def receipt(files: Mapping[str, bytes], index: int, body: bytes) -> bytes:
     size = checkpoint.verify(files["checkpoint"], SIGNER.verifier).size
     path = merkle.inclusion_proof(index, size, tiles.TileTree(reading(files)).reader(size))
     return proof.Proof(index, tuple(path), files["checkpoint"], body).encode()
+
+
+@cache
+def migrated() -> bytes:
+    """An SQLite file with the present schema and no rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        catalogue = Catalogue(f"sqlite:///{folder}/catalogue.db")
+        catalogue.migrate()
+        catalogue.close()
+        return Path(folder, "catalogue.db").read_bytes()
+
+
+class Desk:
+    """A data directory with a database, a ledger and a guard, as the service has them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if not (root / "catalogue.db").exists():
+            (root / "catalogue.db").write_bytes(migrated())
+        self.catalogue = Catalogue(f"sqlite:///{root / 'catalogue.db'}")
+        self.key = LogKey(SIGNER)
+        self.folder = LedgerFolder(root / "ledger")
+        self.guard = CheckpointGuard(root / "keys" / "last-checkpoint")
+        self._opened: list[Sequencer] = []
+
+    def sequencer(self) -> Sequencer:
+        made = Sequencer(self.catalogue, self.folder.root, self.key, self.guard)
+        self._opened.append(made)
+        return made
+
+    def record(self, first: int, count: int = 1, subjects: int = 3) -> None:
+        """Put the events `first` up to `first + count` into the outbox."""
+        with self.catalogue.write() as session:
+            for number in range(first, first + count):
+                custody.record(session, event(number, f"recording:r{number % subjects}"))
+
+    def audit(self) -> verify.Audited:
+        return verify.check(self.folder.read, VKEY, names=self.folder.names())
+
+    def entries(self) -> list[bytes]:
+        """The published entries."""
+        found: list[bytes] = []
+        for tile in tiles.written(0, self.audit().checkpoint.size):
+            if tile.level == tiles.ENTRIES:
+                found += tiles.decode_bundle(self.folder.read(tile.path), tile)
+        return found
+
+    def close(self) -> None:
+        for each in self._opened:
+            each.stop()
+        self.catalogue.close()
