@@ -1,0 +1,84 @@
+"""Hashing a file as it goes by: whole-file SHA-256 and the RFC 6962 root over 1 MiB chunks, in one read.
+
+Two hashes over the same bytes take twice the time of one. So the chunk hashes are made in a second thread while the
+caller's thread makes the whole-file hash: `hashlib` releases the interpreter for both. Memory stays small: at most
+`BACKLOG` pieces wait for the second thread, and 32 bytes are kept for each MiB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import threading
+from pathlib import Path
+
+from storage.ledger.merkle import ChunkHasher
+from storage.records import Digest
+
+PIECE = 1 << 20  # bytes read at a time
+BACKLOG = 8  # pieces that may wait for the chunk thread
+SMALL = 1 << 18  # bytes; below, handing a piece to another thread costs more than hashing it
+
+Piece = bytes | bytearray | memoryview
+
+
+class FileHasher:
+    """Feed a file's bytes in order with `update`, then `finish`. Not for use from two threads at once.
+
+    A piece given to `update` must not be changed afterwards. `rest` ends the second thread until more bytes come.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._whole = hashlib.sha256()
+        self._chunks = ChunkHasher()
+        self._waiting: queue.Queue[Piece | None] = queue.Queue(BACKLOG)
+        self._thread: threading.Thread | None = None
+
+    def update(self, data: Piece) -> None:
+        if len(data) < SMALL:
+            self.rest()
+            self._chunks.update(data)
+        else:
+            self._start()
+            self._waiting.put(data)
+        self._whole.update(data)
+        self.size += len(data)
+
+    def rest(self) -> None:
+        """Wait for the chunk hashes of everything fed, and let go of the thread."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def finish(self) -> tuple[Digest, bytes]:
+        """The digest, and the chunk hashes one after the other (32 bytes each). Nothing may be fed afterwards."""
+        self.rest()
+        root = self._chunks.finish()
+        return Digest(self._whole.hexdigest(), root.hex(), self.size), bytes(self._chunks.leaves)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._hash_chunks, name="chunk-hasher", daemon=True)
+            self._thread.start()
+
+    def _hash_chunks(self) -> None:
+        while (data := self._waiting.get()) is not None:
+            self._chunks.update(data)
+
+
+def hash_file(path: Path, length: int | None = None, into: FileHasher | None = None) -> FileHasher:
+    """Feed the file's first `length` bytes (None: all) to a hasher, which the caller finishes. Raises OSError."""
+    hasher = into or FileHasher()
+    left = length if length is not None else -1
+    try:
+        with path.open("rb", buffering=0) as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            while left and (piece := file.read(PIECE if left < 0 else min(PIECE, left))):
+                hasher.update(piece)
+                left -= len(piece) if left > 0 else 0
+    finally:
+        hasher.rest()
+    return hasher

@@ -1,0 +1,219 @@
+"""Dockings: a signed manifest comes in, is kept as it is, and gives its station a token for what it lists.
+
+The same manifest again is the same docking: nothing is written twice, only the token is a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError as RowExists
+from sqlalchemy.orm import Session
+
+from ingest import manifest as manifests
+from ingest.answers import HttpError, unauthorised
+from ingest.manifest import FileLine, Manifest
+from ingest.uploads import Caller, resumable
+from storage.catalogue import custody
+from storage.catalogue.catalogue import Catalogue
+from storage.catalogue.tables import Device, DockedFile, Docking, Original, Station
+from storage.clock import Clock, iso, new_id
+from storage.ledger.sequencer import Sequencer
+from storage.records import Actor, CustodyEvent
+
+AT_ONCE = 500  # digests in one query; SQLite takes 32,766 parameters at most
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What the server has of one listed file. `upload`: an unfinished upload to go on with, at `offset` bytes."""
+
+    line: FileLine
+    kept: bool
+    upload: str | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Docked:
+    docking: str
+    token: str
+    files: tuple[FileState, ...]
+
+
+class Dockings:
+    """Takes manifests and knows tokens. Blocking."""
+
+    def __init__(self, catalogue: Catalogue, sequencer: Sequencer, clock: Clock) -> None:
+        self._catalogue = catalogue
+        self._sequencer = sequencer
+        self._clock = clock
+
+    def receive(self, content: bytes, signature: str) -> Docked:
+        """Register a manifest. Raises HttpError 403 (station or signature) or Refused (malformed)."""
+        manifest = manifests.parse(content)
+        self._check_station(manifest.station, content, signature)
+        token = secrets.token_urlsafe(32)
+        try:
+            docking = self._register(manifest, content, signature, token)
+        except RowExists:  # the same manifest, or the same new device, came in beside this one
+            docking = self._register(manifest, content, signature, token)
+        self._sequencer.notify()
+        return Docked(docking, token, self._states(manifest))
+
+    def authorise(self, token: str) -> Caller:
+        """Whose token it is. Raises HttpError 401, also when the station has been revoked since."""
+        with self._catalogue.read() as session:
+            docking = session.scalar(select(Docking).where(Docking.token == _hashed(token)))
+            station = session.get(Station, docking.station_id) if docking else None
+        if docking is None or station is None or station.revoked is not None:
+            raise unauthorised()
+        return Caller(docking.id, station.id)
+
+    def check_listed(self, caller: Caller, sha256: str) -> None:
+        """A station learns of a file's receipt only if it has listed the file itself. Raises HttpError 404."""
+        listed = (
+            select(DockedFile.path)
+            .join(Docking, Docking.id == DockedFile.docking_id)
+            .where(DockedFile.sha256 == sha256, Docking.station_id == caller.station)
+        )
+        kept = select(Original.sha256).where(Original.sha256 == sha256)
+        with self._catalogue.read() as session:
+            if session.scalar(listed.limit(1)) is None or session.scalar(kept) is None:
+                raise HttpError(404, "no-receipt", "没有该文件的入库回执。", "there is no receipt for this file")
+
+    def _check_station(self, name: str, content: bytes, signature: str) -> None:
+        with self._catalogue.read() as session:
+            station = session.get(Station, name)
+        if station is None:
+            raise _unknown_station(name)
+        if station.revoked is not None:
+            raise _revoked(name)
+        if not manifests.signed_by(content, signature, station.public_key):
+            raise _wrong_key(name)
+
+    def _register(self, manifest: Manifest, content: bytes, signature: str, token: str) -> str:
+        digest = manifests.digest(content)
+        with self._catalogue.write() as session:
+            known = session.scalar(select(Docking).where(Docking.manifest_sha256 == digest))
+            if known is not None:
+                known.token = _hashed(token)
+                return known.id
+            docking = Docking(
+                id=new_id(),
+                station_id=manifest.station,
+                device_serial=manifest.device.serial,
+                manifest=content,
+                manifest_sha256=digest,
+                signature=signature,
+                station_time=manifests.parse_time(manifest.time),
+                received=self._clock(),
+                token=_hashed(token),
+            )
+            session.add(docking)
+            session.flush()
+            self._add_files(session, docking, manifest)
+            new_device = self._add_device(session, manifest)
+            custody.record(session, _received(docking, manifest, new_device))
+            return docking.id
+
+    def _add_files(self, session: Session, docking: Docking, manifest: Manifest) -> None:
+        rows = [
+            {
+                "docking_id": docking.id,
+                "path": line.path,
+                "device_serial": manifest.device.serial,
+                "size": line.size,
+                "sha256": line.sha256,
+                "modified": manifests.parse_time(line.modified),
+            }
+            for line in manifest.files
+        ]
+        if rows:
+            session.execute(insert(DockedFile), rows)
+
+    def _add_device(self, session: Session, manifest: Manifest) -> bool:
+        """A camera nobody registered is taken all the same, and marked as new in the ledger."""
+        if session.get(Device, manifest.device.serial) is not None:
+            return False
+        session.add(Device(serial=manifest.device.serial, model=manifest.device.model, created=self._clock()))
+        return True
+
+    def _states(self, manifest: Manifest) -> tuple[FileState, ...]:
+        digests = sorted({line.sha256 for line in manifest.files})
+        kept: set[str] = set()
+        begun: dict[tuple[str, str], tuple[str, int]] = {}
+        with self._catalogue.read() as session:
+            for start in range(0, len(digests), AT_ONCE):
+                some = digests[start : start + AT_ONCE]
+                kept |= set(session.scalars(select(Original.sha256).where(Original.sha256.in_(some))))
+                found = resumable(session, manifest.station, some, self._clock())
+                begun |= {key: (upload.id, upload.offset) for key, upload in found.items()}
+        return tuple(_state(line, kept, begun) for line in manifest.files)
+
+
+def _state(line: FileLine, kept: set[str], begun: dict[tuple[str, str], tuple[str, int]]) -> FileState:
+    if line.sha256 in kept:
+        return FileState(line, kept=True)
+    upload, offset = begun.get((line.sha256, line.path), (None, 0))
+    return FileState(line, kept=False, upload=upload, offset=offset)
+
+
+def _received(docking: Docking, manifest: Manifest, new_device: bool) -> CustodyEvent:
+    return CustodyEvent(
+        id=new_id(),
+        event="docking.received",
+        time=docking.received,
+        actor=Actor("station", manifest.station),
+        subject=f"device:{manifest.device.serial}",
+        payload={
+            "docking": docking.id,
+            "station": manifest.station,
+            "manifest_sha256": docking.manifest_sha256,
+            "files": len(manifest.files),
+            "unreadable": len(manifest.unreadable),
+            "station_time": iso(docking.station_time),
+            "clock_offset": _offset(docking.station_time, docking.received),
+            "new_device": new_device,
+        },
+    )
+
+
+def _offset(station: datetime, server: datetime) -> float:
+    """Seconds by which the station's clock is ahead of the server's."""
+    return round((station - server).total_seconds(), 3)
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _unknown_station(name: str) -> HttpError:
+    return HttpError(
+        403,
+        "unknown-station",
+        f"采集站“{name}”未登记，未接收任何文件；请管理员用 liuhen admin station add 登记。",
+        f"the station “{name}” is not enrolled and nothing was taken: have it enrolled with liuhen admin station add",
+    )
+
+
+def _revoked(name: str) -> HttpError:
+    return HttpError(
+        403,
+        "revoked-station",
+        f"采集站“{name}”已停用，未接收任何文件；请联系管理员。",
+        f"the station “{name}” was revoked and nothing was taken: ask the administrator",
+    )
+
+
+def _wrong_key(name: str) -> HttpError:
+    return HttpError(
+        403,
+        "wrong-key",
+        f"采集清单的签名与采集站“{name}”登记的密钥不符，未接收；请检查密钥文件。",
+        f"the manifest is not signed with the enrolled key of station “{name}” and was not taken: check the key file",
+    )

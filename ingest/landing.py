@@ -1,0 +1,165 @@
+"""One PATCH's bytes on their way into the spool: written, hashed, made durable, committed.
+
+The event loop only collects the body into pieces; a worker thread writes and hashes a piece while the next arrives.
+Every 64 MiB the file is made durable and the offset committed in the background, so that a long PATCH that is cut off
+loses little and the disk is busy from the start. A PATCH with a checksum commits nothing before the checksum is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.types import Receive
+
+from ingest.answers import HttpError
+from ingest.digest import FileHasher
+from ingest.spool import SpoolFile
+from ingest.uploads import Uploads
+from storage.catalogue.tables import Upload
+
+PIECE = 2 << 20  # bytes handed to the worker thread at a time
+COMMIT_EVERY = 64 << 20
+IDLE = 60.0  # seconds without a byte after which the sender is given up and the lock freed
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """SHA-256 of one PATCH's body, as the sender says."""
+
+    expected: bytes
+
+
+class Interrupted(Exception):
+    """The sender went away or fell silent in the middle of the body."""
+
+
+class Landing:
+    """Receives one body. `position` is the offset up to which bytes are written; the upload's row, what is durable."""
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        upload: Upload,
+        file: SpoolFile,
+        hasher: FileHasher,
+        *,
+        pool: Executor,
+        checksum: Checksum | None = None,
+    ) -> None:
+        self.position = upload.offset
+        self._uploads, self._upload, self._file = uploads, upload, file
+        self._hasher, self._pool = hasher, pool
+        self._checksum = checksum
+        self._sum = hashlib.sha256()
+        self._coming = upload.offset
+        self._writing: asyncio.Future[None] | None = None
+        self._flushing: asyncio.Future[None] | None = None
+        self._flushed = upload.offset
+
+    async def receive(self, receive: Receive) -> None:
+        """Take the body. Raises HttpError, OSError or Interrupted, the last two after committing what is safe of it."""
+        try:
+            await self._collect(receive)
+        except (Interrupted, OSError):
+            await self._settle()
+            if self._checksum is None:
+                await self._commit_all()
+            raise
+        finally:
+            await self._settle()
+        self._verify()
+        await self._commit_all()
+
+    async def _collect(self, receive: Receive) -> None:
+        parts: list[bytes] = []
+        size = 0
+        async for part in _body(receive):
+            self._coming += len(part)
+            if self._coming > self._upload.length:
+                raise _over_long()
+            parts.append(part)
+            size += len(part)
+            if size >= PIECE:
+                await self._hand_over(parts)
+                parts, size = [], 0
+        await self._hand_over(parts)
+        await _done(self._writing)
+
+    async def _hand_over(self, parts: list[bytes]) -> None:
+        await _done(self._writing)
+        if self._checksum is None and self.position - self._flushed >= COMMIT_EVERY:
+            await _done(self._flushing)
+            self._flushed = self.position
+            self._flushing = self._run(partial(self._flush, self.position))
+        self._writing = self._run(partial(self._write, parts))
+
+    def _write(self, parts: list[bytes]) -> None:
+        piece = b"".join(parts)
+        self._file.write(piece, self.position)
+        if self._checksum is not None:
+            self._sum.update(piece)
+        self._hasher.update(piece)
+        self.position += len(piece)
+
+    def _flush(self, position: int) -> None:
+        self._file.flush()
+        self._uploads.commit(self._upload, position)
+
+    async def _commit_all(self) -> None:
+        await _done(self._flushing)
+        if self.position > self._upload.offset:
+            await self._run(partial(self._flush, self.position))
+
+    async def _settle(self) -> None:
+        """Let no thread of this request outlive it: the file is closed next."""
+        for task in (self._writing, self._flushing):
+            if task is not None:
+                await asyncio.wait([task])
+                task.exception()  # whoever needed it has seen it
+        await self._run(self._hasher.rest)
+
+    def _verify(self) -> None:
+        if self._checksum is not None and not hmac.compare_digest(self._sum.digest(), self._checksum.expected):
+            raise HttpError(
+                460,
+                "checksum-mismatch",
+                "这段数据在传输中损坏，未写入；请重新发送这一段。",
+                "this piece was damaged on its way and was not taken: send it again",
+            )
+
+    def _run(self, work: Callable[[], None]) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+async def _done(task: asyncio.Future[None] | None) -> None:
+    if task is not None:
+        await asyncio.shield(task)  # a cancelled request must not leave a thread writing behind its back
+
+
+async def _body(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(IDLE):
+                message = await receive()
+        except TimeoutError as error:
+            raise Interrupted from error
+        if message["type"] != "http.request":
+            raise Interrupted
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+def _over_long() -> HttpError:
+    return HttpError(
+        413,
+        "over-long",
+        "收到的数据超过声明的文件长度，这一段未写入。",
+        "the body runs past the upload's length; this piece was not taken",
+    )

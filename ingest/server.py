@@ -1,0 +1,104 @@
+"""The HTTP side of docking: manifests, uploads and receipts, as Starlette routes to be mounted under /api."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ingest import manifest as manifests
+from ingest import tus_headers
+from ingest.answers import HttpError, from_error, json_response
+from ingest.dockings import Docked, Dockings
+from ingest.tus import Tus
+from ingest.uploads import Limits, Uploads
+from storage.errors import LiuhenError
+
+if TYPE_CHECKING:
+    from pipeline.bootstrap import Services
+    from pipeline.settings import Settings
+
+RECEIPT_TYPE = "text/plain; charset=utf-8"
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def make_routes(services: Services) -> list[BaseRoute]:
+    """`POST /dockings`, `GET /receipts/{sha256}`, and tus at `/uploads`."""
+    dockings = Dockings(services.catalogue, services.sequencer, services.clock)
+    uploads = make_uploads(services)
+
+    async def dock(request: Request) -> Response:
+        content = await _body(request, manifests.MAX_BYTES)
+        signature = request.headers.get("Liuhen-Signature", "")
+        docked = await run_in_threadpool(dockings.receive, content, signature)
+        return _docked(docked, request.scope.get("root_path", ""))
+
+    async def receipt(request: Request) -> Response:
+        sha256 = request.path_params["sha256"]
+        caller = await run_in_threadpool(dockings.authorise, tus_headers.bearer(request.headers))
+        await run_in_threadpool(dockings.check_listed, caller, sha256)
+        return Response(await run_in_threadpool(services.intake.receipt, sha256), media_type=RECEIPT_TYPE)
+
+    tus = Tus(uploads, dockings.authorise)
+    return [
+        Route("/dockings", _clearly(dock), methods=["POST"]),
+        Route("/receipts/{sha256}", _clearly(receipt), methods=["GET"]),
+        Route("/uploads", tus),
+        Route("/uploads/{id}", tus),
+    ]
+
+
+def make_uploads(services: Services) -> Uploads:
+    settings = services.settings
+    return Uploads(services.catalogue, services.intake, settings.spool, _limits(settings), services.clock)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.max_upload, settings.min_free, timedelta(hours=settings.upload_ttl_hours))
+
+
+def _clearly(answer: Answer) -> Answer:
+    """Errors as their clear JSON."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except HttpError as error:
+            return error.response()
+        except LiuhenError as error:
+            return from_error(error).response()
+
+    return answered
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > limit:
+            raise HttpError(
+                413,
+                "manifest-too-large",
+                f"采集清单过大（上限 {limit} 字节），未登记；请分次采集。",
+                f"the docking manifest is too large (the limit is {limit} bytes): dock the card in parts",
+            )
+    return bytes(content)
+
+
+def _docked(docked: Docked, prefix: str) -> Response:
+    files: list[dict[str, object]] = []
+    for each in docked.files:
+        line: dict[str, object] = {
+            "path": each.line.path,
+            "sha256": each.line.sha256,
+            "state": "kept" if each.kept else "wanted",
+        }
+        if each.upload is not None:
+            line |= {"upload": f"{prefix}/uploads/{each.upload}", "offset": each.offset}
+        files.append(line)
+    return json_response(201, {"docking": docked.docking, "token": docked.token, "files": files})

@@ -1,0 +1,255 @@
+"""The tus 1.0 protocol over `ingest.uploads`, as one ASGI application (https://tus.io/protocols/resumable-upload).
+
+Core, creation, creation-with-upload, termination, checksum (sha256) and expiration. Every request but OPTIONS carries
+`Authorization: Bearer <token>` of a docking; an upload of another station does not exist for the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import format_datetime
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ingest import tus_headers
+from ingest.answers import HttpError, busy, from_error
+from ingest.digest import FileHasher
+from ingest.landing import Checksum, Interrupted, Landing
+from ingest.spool import SpoolFile
+from ingest.uploads import COMPLETE, OPEN, Caller, Uploads
+from storage.catalogue.tables import Upload
+from storage.durable import disk_error
+from storage.errors import LiuhenError
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
+BODY = "application/offset+octet-stream"
+THREADS = 32
+MAX_ACTIVE = 64  # bodies taken at once; more are told to come back
+KEPT_HASHERS = 256  # running hashes of paused uploads; an older one is made anew from the spool
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+log = structlog.get_logger()
+
+
+class Tus:
+    """`authorise` turns a token into its caller, or raises HttpError 401. `Route` it at /uploads and /uploads/{id}."""
+
+    def __init__(self, uploads: Uploads, authorise: Callable[[str], Caller]) -> None:
+        self._uploads = uploads
+        self._authorise = authorise
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
+        self._hashers: OrderedDict[str, FileHasher] = OrderedDict()
+        self._active = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(Request(scope, receive), receive)
+        except Interrupted:
+            response = Response(status_code=408)  # nobody may be there to read it
+        except HttpError as error:
+            response = error.response()
+        except LiuhenError as error:
+            response = from_error(error).response()
+        except OSError as error:
+            response = _disk_failed(error).response()
+        response.headers["Tus-Resumable"] = VERSION
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, receive: Receive) -> Response:
+        method = request.headers.get("X-HTTP-Method-Override", request.method).upper()
+        if method == "OPTIONS":
+            return self._options()
+        if request.headers.get("Tus-Resumable") != VERSION:
+            raise HttpError(
+                412,
+                "tus-version",
+                "不支持的上传协议版本，请升级采集站程序。",
+                "this version of the upload protocol is not spoken here: update the station's program",
+                {"Tus-Version": VERSION},
+            )
+        caller = await self._run(self._authorise, tus_headers.bearer(request.headers))
+        upload_id = request.path_params.get("id")
+        if upload_id is None:
+            return await self._create(request, receive, caller) if method == "POST" else _not_allowed()
+        upload = await self._run(self._uploads.find, caller, upload_id)
+        return await self._answer_upload(method, request, receive, upload)
+
+    async def _answer_upload(self, method: str, request: Request, receive: Receive, upload: Upload) -> Response:
+        if method == "HEAD":
+            return _state(upload)
+        if method == "PATCH":
+            return await self._patch(request, receive, upload)
+        if method == "DELETE":
+            await self._run(self._uploads.terminate, upload)
+            self._hashers.pop(upload.id, None)
+            return Response(status_code=204)
+        return _not_allowed()
+
+    def _options(self) -> Response:
+        headers = {
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(self._uploads.limits.max_upload),
+            "Tus-Checksum-Algorithm": "sha256",
+        }
+        return Response(status_code=204, headers=headers)
+
+    async def _create(self, request: Request, receive: Receive, caller: Caller) -> Response:
+        length = tus_headers.number(request.headers, "Upload-Length")
+        path = tus_headers.metadata(request.headers).get("path", "")
+        upload = await self._run(self._uploads.create, caller, path, length)
+        headers = {"Location": f"{request.scope.get('root_path', '')}/uploads/{upload.id}", **_progress(upload)}
+        if request.headers.get("Content-Type") == BODY or length == 0:
+            try:
+                headers |= await self._take(request, receive, upload)
+            except (OSError, Interrupted) as error:  # the upload exists; the station asks for its offset and goes on
+                log.warning("body of a creation cut off", upload=upload.id, error=str(error))
+                headers |= _progress(upload)
+        return Response(status_code=201, headers=headers)
+
+    async def _patch(self, request: Request, receive: Receive, upload: Upload) -> Response:
+        if request.headers.get("Content-Type") != BODY:
+            raise HttpError(415, "content-type", f"请求类型应为 {BODY}。", f"the content type must be {BODY}")
+        headers = await self._take(request, receive, upload, tus_headers.number(request.headers, "Upload-Offset"))
+        return Response(status_code=204, headers=headers)
+
+    async def _take(self, request: Request, receive: Receive, upload: Upload, offset: int = 0) -> dict[str, str]:
+        """Take a body at `offset`; at the last byte, finish. The headers of the answer."""
+        checksum = tus_headers.checksum(request.headers)
+        if self._active >= MAX_ACTIVE:
+            raise busy(503, "busy", "服务器正忙，请稍后重试。", "the server is busy: try again shortly")
+        self._active += 1
+        try:
+            if upload.state == COMPLETE:
+                return _finished(upload, offset)
+            file = await self._run(self._uploads.lock, upload)
+            try:
+                upload = await self._run(self._uploads.again, upload, file)
+                _check_offset(upload, offset, request.headers)
+                return await self._land(receive, upload, file, checksum)
+            finally:
+                file.close()
+        finally:
+            self._active -= 1
+
+    async def _land(
+        self, receive: Receive, upload: Upload, file: SpoolFile, checksum: Checksum | None
+    ) -> dict[str, str]:
+        if upload.state == COMPLETE:
+            return _finished(upload, upload.length)
+        await self._run(self._uploads.check_space, 0)
+        hasher = await self._hasher(upload)
+        landing = Landing(self._uploads, upload, file, hasher, pool=self._pool, checksum=checksum)
+        try:
+            await landing.receive(receive)
+            if upload.offset < upload.length:
+                return _progress(upload)
+            await self._run(self._uploads.finish, upload, file, hasher)
+            return _finished(upload, upload.length)
+        finally:
+            self._keep(upload, hasher)
+
+    async def _hasher(self, upload: Upload) -> FileHasher:
+        hasher = self._hashers.pop(upload.id, None)
+        if hasher is not None and hasher.size == upload.offset:
+            return hasher
+        return await self._run(self._uploads.rebuild, upload)
+
+    def _keep(self, upload: Upload, hasher: FileHasher) -> None:
+        if upload.state == OPEN and hasher.size == upload.offset:
+            self._hashers[upload.id] = hasher
+        while len(self._hashers) > KEPT_HASHERS:
+            self._hashers.popitem(last=False)
+
+    async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Blocking work in a thread. A cancelled request waits for it: its file must not be closed under it."""
+        task = asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
+        return await _unbroken(task)
+
+
+async def _unbroken(task: Awaitable[_T]) -> _T:
+    future = asyncio.ensure_future(task)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
+
+
+def _check_offset(upload: Upload, offset: int, headers: Headers) -> None:
+    if upload.state not in (OPEN, COMPLETE):
+        raise _rejected(upload)
+    if upload.offset != offset:
+        raise _wrong_offset(upload, offset)
+    body = headers.get("Content-Length")
+    if body is not None and offset + int(body) > upload.length:
+        raise HttpError(
+            413,
+            "over-long",
+            "这一段超过声明的文件长度，未接收。",
+            "the body runs past the upload's length; nothing of it was taken",
+        )
+
+
+def _finished(upload: Upload, offset: int) -> dict[str, str]:
+    """The headers of a finished upload, for the request that finished it and for one that asks again at the end."""
+    if offset != upload.length:
+        raise _wrong_offset(upload, offset)
+    return {**_progress(upload), **_receipt(upload)}
+
+
+def _state(upload: Upload) -> Response:
+    if upload.state not in (OPEN, COMPLETE):
+        raise _rejected(upload)
+    path = base64.b64encode(upload.path.encode()).decode()
+    headers = {"Upload-Length": str(upload.length), "Upload-Metadata": f"path {path}", "Cache-Control": "no-store"}
+    receipt = _receipt(upload) if upload.state == COMPLETE else {}
+    return Response(status_code=200, headers={**headers, **_progress(upload), **receipt})
+
+
+def _progress(upload: Upload) -> dict[str, str]:
+    return {"Upload-Offset": str(upload.offset), "Upload-Expires": format_datetime(upload.expires, usegmt=True)}
+
+
+def _receipt(upload: Upload) -> dict[str, str]:
+    return {"Liuhen-Receipt": f"/api/receipts/{upload.sha256}"}
+
+
+def _wrong_offset(upload: Upload, offset: int) -> HttpError:
+    return HttpError(
+        409,
+        "wrong-offset",
+        f"续传位置应为 {upload.offset}，收到 {offset}；请查询后续传。",
+        f"the upload stands at {upload.offset}, not at {offset}: ask with HEAD and go on from there",
+        _progress(upload),
+    )
+
+
+def _rejected(upload: Upload) -> HttpError:
+    return HttpError(
+        422,
+        "rejected",
+        f"“{upload.path}”未通过核对，已单独存放，未入库；请重新采集。",
+        f"“{upload.path}” was not accepted ({upload.reason}) and was set apart: dock again",
+    )
+
+
+def _not_allowed() -> Response:
+    return Response(status_code=405, headers={"Allow": "OPTIONS, POST, HEAD, PATCH, DELETE"})
+
+
+def _disk_failed(error: OSError) -> HttpError:
+    words = disk_error(error)
+    log.error("spool failed", error=str(error))
+    return busy(507, "disk-failed", words.zh, words.en)
