@@ -1,0 +1,265 @@
+"""The main job, played: station, officer, approver and court go through it with the real programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from api.demo.people import Json, Person, wait_for
+from api.demo.service import Service, run
+from api.demo.stage import StageFailed, Stages
+from pipeline.samples import Footage, make_footage
+
+STATION = "ST-01"
+
+
+@dataclass
+class Play:
+    """What the scenes share. `work` is the demo's own folder, thrown away at the end unless it is to be kept."""
+
+    work: Path
+    stages: Stages
+    service: Service
+    footage: Footage = field(init=False)
+    people: dict[str, Person] = field(default_factory=dict)
+    recording: str = ""
+
+    @property
+    def key(self) -> Path:
+        return self.work / "st01.json"
+
+    @property
+    def officer(self) -> Person:
+        return self.people["liming"]
+
+    @property
+    def approver(self) -> Person:
+        return self.people["wangfang"]
+
+    def dock(self, card: Path) -> Json:
+        """Plug a card into the station. The agent's own report."""
+        state = self.work / "station"
+        words = ["dock", card, "--server", self.service.url, "--station", self.key, "--state", state, "--json"]
+        return dict(json.loads(self.service.run(*words)))
+
+
+def make_material(play: Play) -> None:
+    say = play.stages
+    play.footage = make_footage(play.work / "footage")
+    size = sum(path.stat().st_size for path in play.footage.root.rglob("*") if path.is_file())
+    count = len(play.footage.index)
+    say.good(f"{count} 个文件，{size / 1e6:.1f} MB：{play.footage.root}", f"{count} files, {size / 1e6:.1f} MB")
+
+
+def check_files(play: Play) -> None:
+    """`liuhen check` on whole and on altered recordings, each with its expected verdict."""
+    footage = play.footage
+    expected: list[tuple[str, list[Path], str]] = [
+        ("完整的三段 · whole", footage.segments, "continuous"),
+        ("缺第二段 · segment missing", footage.missing, "interrupted"),
+        ("剪掉3秒 · cut, hole left", [footage.cut_open], "interrupted"),
+        ("剪掉3秒并合拢 · cut and closed", [footage.cut_closed], "interrupted"),
+        ("插入其他画面 · foreign pictures", [footage.foreign], "review"),
+        ("缺一张照片 · photo missing", footage.photos_missing, "interrupted"),
+        ("伪装的播放列表 · playlist", [footage.hostile / "playlist.mp4"], "unreadable"),
+    ]
+    for name, files, verdict in expected:
+        done = run("check", "--json", *files)
+        report = json.loads(done.stdout)
+        got = _worst([each["verdict"] for each in (*report["files"], *report["series"])])
+        play.stages.check(got == verdict, f"{name} → {got}", f"{name} → {got}")
+        play.stages.check(
+            done.returncode == (0 if verdict == "continuous" else 1), "退出码正确", "exit code as promised"
+        )
+
+
+def start_service(play: Play) -> None:
+    say, service = play.stages, play.service
+    service.start()
+    say.good(f"服务已启动：{service.url}", f"the service is up: {service.url}")
+    admin = Person(service.url, "admin", service.one_time_password())
+    play.people["admin"] = admin
+    say.good("管理员用一次性密码登录并改密", "the administrator signed in with the one-time password and changed it")
+    for login, name, role in (
+        ("liming", "李明", "officer"),
+        ("wangfang", "王芳", "approver"),
+        ("zhaolei", "赵磊", "auditor"),
+    ):
+        told = service.run("admin", "user", "add", login, "--name", name, "--role", role, "--json")
+        play.people[login] = Person(service.url, login, json.loads(told)["one_time_password"])
+    service.run("admin", "station", "add", STATION, "--out", play.key)
+    say.good(
+        "已建账号：执法人员、审批人、审计员；已登记采集站 ST-01",
+        "accounts for officer, approver, auditor; station ST-01",
+    )
+
+
+def dock_card(play: Play) -> None:
+    """The station takes the card in, twice; a camera without a station copies a file."""
+    say = play.stages
+    first = play.dock(play.footage.card)
+    for file in first["files"]:
+        say.check(
+            file["state"] == "safe", f"{file['path']} 回执已离线核验：可清除", f"{file['path']}: receipt verified, safe"
+        )
+    again = play.dock(play.footage.card)
+    same = [file["receipt_sha256"] for file in first["files"]] == [file["receipt_sha256"] for file in again["files"]]
+    say.check(
+        same and again["uploaded"] == 0,
+        "再次采集：回执相同，未重复上传",
+        "docked again: same receipts, nothing sent twice",
+    )
+    shutil.copy(play.footage.audio, play.service.watch / play.footage.audio.name)
+    proof = play.service.watch / "received" / f"{play.footage.audio.name}.tlog-proof"
+    wait_for("watched folder", proof.exists)
+    say.good("监视文件夹：录音已入库并给出回执", "watched folder: the audio memo is in and has its receipt")
+
+
+def check_ledger(play: Play) -> None:
+    say = play.stages
+    receipts = sorted((play.work / "station").rglob("*.tlog-proof"))
+    say.check(bool(receipts), f"采集站保存了 {len(receipts)} 份回执", f"the station keeps {len(receipts)} receipts")
+    key = json.loads(play.key.read_text())["log"]
+    play.service.run("verify", receipts[0], "--key", key)
+    say.good("回执校验通过：签名 → 树 → 记录 → 文件摘要", "a receipt verifies: signature → tree → entry → digest")
+    say.quote(play.service.run("log", "show"))
+    say.quote(play.service.run("log", "entries"), 8)
+
+
+def see_analysis(play: Play) -> None:
+    """The recording's verdict and derivatives, made in the background."""
+    say = play.stages
+    play.recording = wait_for("analysis", lambda: _analysed(play, segments=3))
+    body = play.officer.get(f"/recordings/{play.recording}")
+    say.check(body["verdict"] == "continuous", "三段录像：连续", "three segments: continuous")
+    body = wait_for("derivatives", lambda: _with_derivatives(play, {"access", "poster", "master"}))
+    for original in body["originals"]:
+        made = {each["kind"]: each for each in original["derivatives"]}
+        method = made["master"]["proof"]["method"]
+        say.good(
+            f"{original['name']}：调阅件、封面、归档件（{method}）",
+            f"{original['name']}: access, poster, master ({method})",
+        )
+
+
+def keep_it(play: Play) -> None:
+    """A ground of KEEP-LONG moves the recording to the long-term tier with a lossless master; nothing is deleted."""
+    say = play.stages
+    case = play.officer.form("/cases", {"number": "示应急罚〔2026〕118号", "title": "某化工厂现场检查"}).partition("?")[
+        0
+    ]
+    play.officer.form(f"/recordings/{play.recording}/case", {"case": case.rpartition("/")[2]})
+    play.officer.form(f"{case}/flags", {"flags": ["objection"]})
+    body = wait_for("long-term", lambda: _long_term(play))
+    for original in body["originals"]:
+        master = next(d for d in original["derivatives"] if d["kind"] == "master" and d["retention"] == "long_term")
+        shown = f"{master['proof']['method']}, {original['tier']}"
+        say.good(f"{original['name']} → 长期层（{shown}）", f"{original['name']} → long-term tier ({shown})")
+    refused = play.people["admin"].delete(f"/api/recordings/{play.recording}").status_code
+    say.check(
+        refused in (404, 405), f"任何接口都不能删除（DELETE → {refused}）", f"no interface deletes (DELETE → {refused})"
+    )
+
+
+def see_it(play: Play) -> None:
+    """Request, approval by another person, grant, stream; everybody else gets nothing."""
+    say = play.stages
+    path = _media(play)
+    for login, person in play.people.items():
+        status = person.media(path).status_code
+        say.check(status == 403, f"{login} 无许可 → {status}", f"{login} without a grant → {status}")
+    asked = play.officer.post("/requests", _request(play, "view", "复核现场检查笔录"))
+    own = play.officer.try_post(f"/requests/{asked['id']}/decision", {"approve": True}).status_code
+    say.check(own == 403, f"本人不得审批本人申请 → {own}", f"nobody approves their own request → {own}")
+    play.approver.post(f"/requests/{asked['id']}/decision", {"approve": True})
+    part = play.officer.media(path, span=(1000, 1999))
+    say.check(
+        part.status_code == 206 and len(part.content) == 1000,
+        "获批后按区间播放（206）",
+        "granted: range request served (206)",
+    )
+    others = [person.media(path).status_code for login, person in play.people.items() if login != "liming"]
+    say.check(
+        set(others) == {403},
+        "许可只对申请人有效，管理员也看不到",
+        "the grant is the requester's alone: not even administrators",
+    )
+    custody = play.officer.get(f"/recordings/{play.recording}")["custody"]
+    say.quote("\n".join(f"{link['index']!s:>5}  {link['time']}  {link['event']}" for link in custody), 30)
+    say.check(any(link["event"] == "view.opened" for link in custody), "查看已留痕", "the look left its trace")
+
+
+def export_it(play: Play) -> None:
+    """A disc for the court, extracted as a stranger would, verified by its own program without Liuhen."""
+    say = play.stages
+    asked = play.officer.post("/requests", _request(play, "export", "提交人民法院"))
+    play.approver.post(f"/requests/{asked['id']}/decision", {"approve": True})
+    wait_for("export", lambda: play.officer.get(f"/requests/{asked['id']}")["export"])
+    image = play.work / "court.iso"
+    image.write_bytes(play.officer.media(f"/exports/{asked['id']}").content)
+    say.good(f"光盘映像 {image.stat().st_size / 1e6:.1f} MB", f"disc image, {image.stat().st_size / 1e6:.1f} MB")
+    disc = play.work / "disc"
+    extract(image, disc)
+    say.quote("\n".join(str(path.relative_to(disc)) for path in sorted(disc.rglob("*")) if path.is_file()), 40)
+    done = verify_disc(disc)
+    say.quote(done.stdout)
+    say.check(
+        done.returncode == 0,
+        "光盘自校验通过（仅用 Python 标准库）",
+        "the disc verifies itself (Python's standard library only)",
+    )
+
+
+def extract(image: Path, folder: Path) -> None:
+    """Read the disc without mounting it."""
+    command = ["osirrox", "-indev", str(image), "-extract", "/", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StageFailed(f"osirrox: {done.stderr[-300:]}")
+
+
+def verify_disc(disc: Path) -> subprocess.CompletedProcess[str]:
+    """The court's step: the disc's own verifier, with nothing of Liuhen in reach."""
+    command = [sys.executable, "-I", "-S", "verify.py"]
+    return subprocess.run(command, cwd=disc, capture_output=True, text=True, check=False)
+
+
+def _worst(verdicts: list[str]) -> str:
+    order = ["unreadable", "altered", "interrupted", "review", "continuous"]
+    return min(verdicts, key=order.index)
+
+
+def _analysed(play: Play, *, segments: int) -> str:
+    for line in play.officer.get("/recordings")["recordings"]:
+        if line["segments"] == segments and line["verdict"]:
+            return str(line["id"])
+    return ""
+
+
+def _with_derivatives(play: Play, kinds: set[str]) -> Json:
+    body = play.officer.get(f"/recordings/{play.recording}")
+    complete = all(kinds <= {made["kind"] for made in original["derivatives"]} for original in body["originals"])
+    return body if complete else {}
+
+
+def _long_term(play: Play) -> Json:
+    body = play.officer.get(f"/recordings/{play.recording}")
+    for original in body["originals"]:
+        masters = [made for made in original["derivatives"] if made["kind"] == "master"]
+        moved = {original["tier"], *(made["tier"] for made in original["derivatives"])} == {"long_term"}
+        if not moved or not any(made["retention"] == "long_term" for made in masters):
+            return {}
+    return body
+
+
+def _media(play: Play) -> str:
+    original = play.officer.get(f"/recordings/{play.recording}")["originals"][0]["sha256"]
+    return f"/recordings/{play.recording}/media/{original}/access"
+
+
+def _request(play: Play, kind: str, purpose: str) -> Json:
+    return {"recording": play.recording, "kind": kind, "purpose": purpose}
