@@ -150,8 +150,20 @@ def _entry(each: ProvenEntry) -> dict[str, Any]:
         "event": event.event,
         "time": iso(event.time),
         "actor": str(event.actor),
+        "detail": _detail(event.payload),
         "leaf": each.verified.leaf.hex(),
     }
+
+
+def _detail(payload: Mapping[str, Any]) -> str | None:
+    """What the event's name leaves open, as a code: the decision, or the kind of derivative or request."""
+    for name in ("approved", "accepted"):
+        if isinstance(payload.get(name), bool):
+            return "yes" if payload[name] else "no"
+    for name in ("kind", "to", "verdict"):
+        if isinstance(payload.get(name), str):
+            return str(payload[name])
+    return None
 
 
 def _ledger(chain: ProvenChain) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Names from cards and from people are hostile: every template escapes what it is 
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -32,18 +33,18 @@ def render_pdf(explanation: Mapping[str, Any]) -> bytes:
 
     for name in ("weasyprint", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    html = _environment(explanation, escape=True).get_template("explanation.html").render(e=explanation)
+    html = _environment(explanation, escape=True).get_template("explanation.html").render(e=visible(explanation))
     return bytes(weasyprint.HTML(string=html, url_fetcher=Refuse()).write_pdf())
 
 
 def render_index(explanation: Mapping[str, Any]) -> bytes:
     """INDEX.html: one page, no script, nothing from outside; links to the files of the disc."""
-    return _environment(explanation, escape=True).get_template("index.html").render(e=explanation).encode()
+    return _environment(explanation, escape=True).get_template("index.html").render(e=visible(explanation)).encode()
 
 
 def render_readme(explanation: Mapping[str, Any]) -> bytes:
     """README.txt with a byte-order mark and CR LF, so that every Windows editor shows the Chinese."""
-    text = _environment(explanation, escape=False).get_template("readme.txt").render(e=explanation)
+    text = _environment(explanation, escape=False).get_template("readme.txt").render(e=visible(explanation))
     return b"\xef\xbb\xbf" + "\r\n".join(text.splitlines()).encode() + b"\r\n"
 
 
@@ -63,10 +64,24 @@ def _environment(explanation: Mapping[str, Any], *, escape: bool) -> Environment
         verdict=lambda key: words.pair(words.VERDICTS, key) if key else ("未检测", "not checked"),
         severity=lambda key: words.pair(words.SEVERITIES, key),
         actor=actor_words,
-        oneline=lambda text: " ".join(str(text).split()),
+        detail=lambda key: words.pair(words.DETAILS, key),
     )
     environment.globals["method"] = words.METHOD
     return environment
+
+
+def visible(value: Any) -> Any:
+    """The same JSON, control and direction characters written out (`\\u202e`): no name can turn a line round."""
+    if isinstance(value, str):
+        return "".join(_written(character) for character in value)
+    if isinstance(value, Mapping):
+        return {key: visible(each) for key, each in value.items()}
+    return [visible(each) for each in value] if isinstance(value, list) else value
+
+
+def _written(character: str) -> str:
+    hidden = unicodedata.category(character)[0] == "C" and character != "\n"
+    return f"\\u{ord(character):04x}" if hidden else character
 
 
 def local_time(text: str | None, zone: ZoneInfo) -> str:

@@ -16,8 +16,8 @@ EVENTS: Mapping[str, Pair] = {
     "tier.moved": ("转存", "moved to another store"),
     "excuse.made": ("提交中断说明", "break explained"),
     "excuse.decided": ("审核中断说明", "explanation decided"),
-    "request.made": ("提出调阅（导出）申请", "request made"),
-    "request.decided": ("审批调阅（导出）申请", "request decided"),
+    "request.made": ("提出申请", "request made"),
+    "request.decided": ("审批申请", "request decided"),
     "view.opened": ("调阅", "viewed"),
     "export.made": ("导出光盘", "exported"),
     "export.downloaded": ("领取导出光盘", "export handed over"),
@@ -42,6 +42,19 @@ ACTORS: Mapping[str, Pair] = {
     "user": ("用户", "user"),
     "station": ("采集站", "station"),
     "service": ("系统", "system"),
+}
+
+DETAILS: Mapping[str, Pair] = {
+    **VERDICTS,
+    "yes": ("同意", "yes"),
+    "no": ("不同意", "no"),
+    "access": ("调阅件", "access copy"),
+    "master": ("归档件", "archival master"),
+    "poster": ("封面", "poster"),
+    "view": ("调阅", "view"),
+    "export": ("导出", "export"),
+    "five_years": ("五年", "five years"),
+    "long_term": ("长期", "long-term"),
 }
 
 METHOD: tuple[Pair, ...] = (

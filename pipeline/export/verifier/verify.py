@@ -167,7 +167,8 @@ def find_files(disc: Disc) -> None:
 
     for folder, folders, files in os.walk(disc.folder, onerror=stop):
         for path in (Path(folder, each) for each in [*files, *folders]):
-            name = unicodedata.normalize("NFC", path.relative_to(disc.folder).as_posix())
+            name = os.fsencode(path.relative_to(disc.folder).as_posix()).decode("utf-8", "replace")
+            name = unicodedata.normalize("NFC", name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise Wrong(f"{name} 不是普通文件", f"{name} is not a plain file")
             if path.is_file():
@@ -218,9 +219,16 @@ def where(disc: Disc, leaves: bytes, digest: str) -> tuple[str, str]:
 
 def check_chunks(disc: Disc) -> None:
     for name, (digest, leaves, _) in sorted(disc.payload.items()):
-        if name.startswith("data/originals/") and disc.read(f"chunks/{digest}") != leaves:
+        known = f"chunks/{digest}"
+        if not name.startswith("data/originals/"):
+            continue
+        if known not in disc.paths:
+            raise Wrong(
+                f"{name} 没有分块摘要表 {known}", f"{name} has no chunk list {known}: not an original as received"
+            )
+        if disc.read(known) != leaves:
             zh, en = where(disc, leaves, digest)
-            raise Wrong(f"chunks/{digest} 与 {name} 不符{zh}", f"chunks/{digest} is not that of {name}{en}")
+            raise Wrong(f"{known} 与 {name} 不符{zh}", f"{known} is not that of {name}{en}")
 
 
 def check_checkpoint(disc: Disc) -> None:
