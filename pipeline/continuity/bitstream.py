@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.continuity.model import IDR, KEY, REFERENCE, UNKNOWN, Picture, Track
+from pipeline.continuity.model import FIELD, IDR, KEY, REFERENCE, UNKNOWN, Picture, Track
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
@@ -18,8 +18,8 @@ from storage.records import Axis, Finding, Severity
 def frame_numbers(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/FRAME-NUM: frame_num jumps outside an IDR picture (ITU-T H.264 7.4.3).
 
-    It may only stay or grow by one after a reference picture, unless the stream declares gaps. A jump to 0 or 1 is what
-    memory_management_control_operation 5 also gives, so that it is no proof.
+    It grows by one after each reference picture, unless the stream declares gaps; two fields share one number. A jump
+    to 0 or 1 is what memory_management_control_operation 5 also gives, so that it is no proof.
     """
     for track in picture.of_kind("video"):
         if track.h264 and track.slices and not track.h264.gaps_allowed and track.h264.max_frame_num:
@@ -30,16 +30,14 @@ def frame_numbers(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def _jumps(track: Track, modulus: int) -> Iterator[tuple[int, int, int]]:
     """(packet number, the frame_num that would follow, the one that is there)."""
     assert track.slices is not None  # noqa: S101
-    last = -1
+    last, frames = -1, False  # frame_num of the last reference picture, and whether that was a whole frame
     for number, (found, flags) in enumerate(zip(track.slices.frame_num, track.slices.flags, strict=True)):
-        if flags & IDR:
-            last = found
-            continue
-        if found >= 0 and last >= 0 and (found - last) % modulus > 1:
-            yield number, (last + 1) % modulus, found
-            last = -1
-        if found < 0 or flags & REFERENCE:
-            last = found
+        if last >= 0 and found >= 0 and not flags & IDR:
+            step = (found - last) % modulus
+            if step > 1 or (step == 0 and frames and flags & REFERENCE and not flags & FIELD):
+                yield number, (last + 1) % modulus, found
+        if found < 0 or flags & (REFERENCE | IDR):
+            last, frames = found, not flags & FIELD
 
 
 def _jump(track: Track, number: int, expected: int, found: int) -> Finding:

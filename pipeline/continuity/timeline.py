@@ -128,14 +128,15 @@ def _back(track: Track, number: int, last: float, now: float, limits: Thresholds
 
 
 def repeated_times(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/SAME-TIME: several pictures shown at one moment."""
+    """REC-CONTINUOUS/SAME-TIME: several pictures shown at one moment. Context where that is the very first moment."""
     for track in picture.of_kind("video"):
         same = [shown for shown, interval in zip(track.shown, track.intervals, strict=False) if interval <= 0]
         if same:
+            first_only = same[-1][0] <= track.shown[0][0]
             yield Finding(
                 code="REC-CONTINUOUS/SAME-TIME",
                 axis=Axis.TIMELINE,
-                severity=Severity.SUSPICION,
+                severity=Severity.NOTE if first_only else Severity.SUSPICION,
                 start=round(same[0][0], 6),
                 end=round(same[-1][0], 6),
                 zh=f"有 {len(same)} 帧画面与前一帧时间相同，首次在 {clock(same[0][0])}。",

@@ -131,7 +131,8 @@ class Reader:
         flags = SLICE | (IDR if kind == 5 else 0) | (REFERENCE if unit[0] & 0x60 else 0)
         try:
             bits = _Bits(bytes(unit[1:_HEAD]))
-            bits.ue()
+            if bits.ue():
+                return Head(flags=flags)  # the rest of a picture that another packet began
             bits.ue()
             sps = self._sps[self._pps[bits.ue()][1]][1]
             if sps.separate_planes:

@@ -1,0 +1,101 @@
+"""Names and dates that tell who wrote a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.continuity import provenance
+from pipeline.continuity.model import Metadata, Photo, Picture, Trace
+from storage.records import Finding
+from tests.support.pictures import LIMITS, boxes, picture, steady, told, track_box, video
+
+
+def found(file: Picture) -> list[Finding]:
+    return [finding for check in provenance.CHECKS for finding in check(file, LIMITS)]
+
+
+def film(tags: dict[str, Any] | None = None, **facts: Any) -> Picture:
+    return picture(video(steady(10)), tags=tags, **facts)
+
+
+def photo(complete: bool = True, **tags: str) -> Picture:
+    named = {key.replace("_", ":", 1): value for key, value in tags.items()}
+    return Picture("a.jpg", 100, "photos", photo=Photo("image/jpeg", complete), metadata=Metadata(named))
+
+
+def test_a_device_that_signs_with_its_own_name_is_fine() -> None:
+    tags = {"Track1:CompressorName": "GoPro AVC encoder", "IFD0:Software": "v01.23.4920", "Keys:Software": "17.2.1"}
+    assert found(film(tags, boxes=boxes(track_box()))) == []
+
+
+@pytest.mark.parametrize("text", ["Lavf58.20.100", "Lavc59.37.100 libx264", "x265 (build 199)"])
+def test_the_libraries_of_ffmpeg_are_a_suspicion(text: str) -> None:
+    findings = found(picture(video(steady(10)), **{"traces": (), "tags": {"ItemList:Encoder": text}}))
+    assert told(findings) == [("ENCODER-TRACE", "suspicion")] and text[:8] in findings[0].zh
+
+
+def test_an_encoder_that_names_itself_in_the_stream_is_a_suspicion() -> None:
+    assert told(found(film(traces=(Trace(0, 0, "x264 - core 164"),)))) == [("ENCODER-TRACE", "suspicion")]
+
+
+def test_an_encoder_that_names_itself_again_is_located() -> None:
+    traces = (Trace(0, 0, "x264 - core 164"), Trace(0, 100, "x264 - core 164"))
+    restart = found(film(traces=traces))[1]
+    assert told([restart]) == [("ENCODER-RESTART", "suspicion")] and restart.start == 4.0
+
+
+@pytest.mark.parametrize(
+    "text", ["Adobe Premiere Pro 2024", "Microsoft Windows Photo Viewer 10.0", "剪映", "mkvmerge v70"]
+)
+def test_editors_are_a_suspicion(text: str) -> None:
+    assert told(found(film({"IFD0:Software": text}))) == [("EDITOR", "suspicion")]
+
+
+def test_a_title_that_speaks_of_an_editor_is_none() -> None:
+    assert found(film({"ItemList:Title": "Adobe Premiere course, exported with Lavf58"})) == []
+
+
+def test_an_editing_history_is_a_violation() -> None:
+    findings = found(film({"XMP-xmpMM:HistoryAction": "saved, saved"}))
+    assert told(findings) == [("EDIT-HISTORY", "violation")]
+
+
+def test_metadata_added_by_a_tool_is_context() -> None:
+    assert told(found(film({"XMP-x:XMPToolkit": "Image::ExifTool 12.57"}))) == [("METADATA-TOOL", "note")]
+
+
+def test_the_whole_ffmpeg_layout_is_a_suspicion_and_its_parts_are_not() -> None:
+    handlers = (track_box(handler_name="VideoHandler"), track_box("soun", handler_name="SoundHandler"))
+    layout: dict[str, Any] = {"minor": 512, "timescale": 1000, "compatible": ("isom", "iso2", "avc1", "mp41")}
+    assert told(found(film(boxes=boxes(*handlers, **layout)))) == [("LAYOUT", "suspicion")]
+    for part in layout:
+        others = {name: value for name, value in layout.items() if name != part}
+        assert found(film(boxes=boxes(*handlers, **others))) == []
+    assert found(film(boxes=boxes(track_box(), **layout))) == []
+
+
+@pytest.mark.parametrize(
+    ("told_date", "expected"),
+    [
+        ("2023:11:14 22:13:20+00:00", []),
+        ("2023:11:15 06:13:20+08:00", []),
+        ("2023:11:15 06:13:10+08:00", [("APPLE-DATE", "suspicion")]),
+        ("2023:11:14 06:13:20+08:00", [("APPLE-DATE", "violation")]),
+        ("no date", []),
+    ],
+)
+def test_apples_two_dates(told_date: str, expected: list[tuple[str, str]]) -> None:
+    tags = {"Keys:Make": "Apple", "Keys:CreationDate": told_date}
+    assert told(found(film(tags, boxes=boxes(track_box())))) == expected
+
+
+def test_a_photo_saved_again_is_a_suspicion() -> None:
+    taken = {"ExifIFD_DateTimeOriginal": "2016:06:23 16:32:43"}
+    assert found(photo(**taken, IFD0_ModifyDate="2016:06:23 16:32:43")) == []
+    assert told(found(photo(**taken, IFD0_ModifyDate="2016:06:23 19:24:38"))) == [("PHOTO-MODIFIED", "suspicion")]
+
+
+def test_a_photo_cut_off_is_a_suspicion() -> None:
+    assert told(found(photo(complete=False))) == [("PHOTO-TRUNCATED", "suspicion")]
