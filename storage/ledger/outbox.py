@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from storage.catalogue.catalogue import Catalogue
@@ -61,10 +61,29 @@ def sequence(catalogue: Catalogue, limit: int, check: LeafCheck) -> list[Sequenc
     if not _anything_waits(catalogue):
         return []
     with catalogue.write() as session:
-        waiting = session.scalars(select(Entry).where(Entry.index.is_(None)).order_by(Entry.id).limit(limit)).all()
-        last = _last_leaves(session, waiting, check)
+        waiting = _waiting(session, limit)
+        last = _last_leaves(session, [event.row for event in waiting], check)
         first = _count(session)
-        return [_place(row, first + position, last) for position, row in enumerate(waiting)]
+        placed = [_place(event, first + position, last) for position, event in enumerate(waiting)]
+        rows = [
+            {"id": event.row, "index": made.index, "body": made.body, "leaf": made.leaf}
+            for event, made in zip(waiting, placed, strict=True)
+        ]
+        session.execute(update(Entry), rows)
+        return placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    row: int
+    event_id: str
+    subject: str
+    draft: bytes
+
+
+def _waiting(session: Session, limit: int) -> list[_Waiting]:
+    query = select(Entry.id, Entry.event_id, Entry.subject, Entry.draft).where(Entry.index.is_(None))
+    return [_Waiting(*row) for row in session.execute(query.order_by(Entry.id).limit(limit))]
 
 
 def _anything_waits(catalogue: Catalogue) -> bool:
@@ -77,9 +96,9 @@ def _count(session: Session) -> int:
     return 0 if highest is None else highest + 1
 
 
-def _last_leaves(session: Session, waiting: Sequence[Entry], check: LeafCheck) -> dict[str, bytes]:
+def _last_leaves(session: Session, rows: Sequence[int], check: LeafCheck) -> dict[str, bytes]:
     """The leaf hash of each subject's newest entry. One look-up in the index (subject, log_index) for each subject."""
-    subjects = select(Entry.subject).where(Entry.id.in_([row.id for row in waiting])).distinct().subquery()
+    subjects = select(Entry.subject).where(Entry.id.in_(rows)).distinct().subquery()
     newest = select(func.max(Entry.index)).where(Entry.subject == subjects.c.subject).correlate(subjects)
     query = select(Entry.subject, Entry.index, Entry.leaf).join(subjects, Entry.index == newest.scalar_subquery())
     last: dict[str, bytes] = {}
@@ -91,16 +110,15 @@ def _last_leaves(session: Session, waiting: Sequence[Entry], check: LeafCheck) -
     return last
 
 
-def _place(row: Entry, index: int, last: dict[str, bytes]) -> Sequenced:
-    if not _is_bytes(row.draft):
-        raise _changed(f"事件 {row.event_id}", f"event {row.event_id}")
-    event = entry.parse_draft(row.draft)
-    if (event.id, event.subject) != (row.event_id, row.subject):
-        raise _changed(f"事件 {row.event_id}", f"event {row.event_id}")
-    row.index = index
-    row.body = entry.encode(event, last.get(row.subject))
-    row.leaf = last[row.subject] = merkle.leaf_hash(row.body)
-    return Sequenced(row.event_id, index, row.body, row.leaf)
+def _place(waiting: _Waiting, index: int, last: dict[str, bytes]) -> Sequenced:
+    if not _is_bytes(waiting.draft):
+        raise _changed(f"事件 {waiting.event_id}", f"event {waiting.event_id}")
+    event = entry.parse_draft(waiting.draft)
+    if (event.id, event.subject) != (waiting.event_id, waiting.subject):
+        raise _changed(f"事件 {waiting.event_id}", f"event {waiting.event_id}")
+    body = entry.encode(event, last.get(event.subject))
+    leaf = last[event.subject] = merkle.leaf_hash(body)
+    return Sequenced(event.id, index, body, leaf)
 
 
 def _sequenced(expected: int, event_id: str, index: int | None, body: bytes | None, leaf: bytes | None) -> Sequenced:
