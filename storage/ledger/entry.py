@@ -57,9 +57,13 @@ def parse(body: bytes) -> Entry:
 def encode_draft(event: CustodyEvent) -> bytes:
     """The event as the outbox keeps it, before it has an index and a `prev`.
 
-    Raises Refused where `encode` would with any `prev`, so that nothing unpublishable enters the outbox.
+    Raises Refused for whatever could not be published and read again, so that nothing enters the outbox that would stop
+    the log for everybody.
     """
-    encode(event, b"\x00" * 32)
+    try:
+        parse(encode(event, b"\x00" * 32))
+    except IntegrityError as error:
+        raise Refused(f"事件内容不合规，未登记：{error.zh}", f"the event was not logged: {error}") from error
     return _dump(_event_fields(event))
 
 

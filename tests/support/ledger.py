@@ -95,11 +95,13 @@ def migrated() -> bytes:
 class Desk:
     """A data directory with a database, a ledger and a guard, as the service has them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, url: str = "") -> None:
         self.root = root
-        if not (root / "catalogue.db").exists():
+        if not url and not (root / "catalogue.db").exists():
             (root / "catalogue.db").write_bytes(migrated())
-        self.catalogue = Catalogue(f"sqlite:///{root / 'catalogue.db'}")
+        self.catalogue = Catalogue(url or f"sqlite:///{root / 'catalogue.db'}")
+        if url:
+            self.catalogue.migrate()
         self.key = LogKey(SIGNER)
         self.folder = LedgerFolder(root / "ledger")
         self.guard = CheckpointGuard(root / "keys" / "last-checkpoint")

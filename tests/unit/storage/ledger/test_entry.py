@@ -76,6 +76,17 @@ def test_what_is_not_plain_json_is_not_logged(value: Any) -> None:
         entry.encode_draft(event(1, payload={"x": value}))
 
 
+@pytest.mark.parametrize("payload", [{1: "a", "1": "b"}, {"x": [{None: 1, "null": 2}]}])
+def test_what_would_not_be_read_again_is_not_logged(payload: dict[Any, Any]) -> None:
+    with pytest.raises(Refused, match="twice"):
+        entry.encode_draft(event(1, payload=payload))
+
+
+def test_an_event_without_a_subject_is_not_logged() -> None:
+    with pytest.raises(Refused, match="empty"):
+        entry.encode_draft(event(1, subject=""))
+
+
 def test_the_longest_entry_is_65535_bytes() -> None:
     room = entry.MAX_BYTES - len(entry.encode(event(1, payload={"x": ""}), PREV))
     assert len(entry.encode(event(1, payload={"x": "a" * room}), PREV)) == entry.MAX_BYTES

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
+from storage.catalogue import custody
 from storage.errors import IntegrityError, NotFound, Refused, Transient
 from storage.ledger import entry, note, proof, tiles
 from storage.ledger.folder import LedgerFolder
@@ -294,6 +295,7 @@ def test_only_the_right_edge_of_the_log_is_read(desk: Desk, monkeypatch: pytest.
     assert {tile.index for tile in found if tile.level <= 0} == {4}
 
 
-def test_an_event_too_large_for_an_entry_never_reaches_the_outbox() -> None:
-    with pytest.raises(Refused):
-        entry.encode_draft(event(payload={"x": "a" * 70_000}))
+def test_an_event_too_large_for_an_entry_never_reaches_the_outbox(desk: Desk) -> None:
+    with pytest.raises(Refused, match="too large"), desk.catalogue.write() as session:
+        custody.record(session, event(payload={"x": "a" * 70_000}))
+    assert desk.sequencer().publish_pending() == 0
