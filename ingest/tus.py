@@ -26,14 +26,13 @@ from ingest.answers import HttpError, busy, from_error
 from ingest.digest import FileHasher
 from ingest.landing import Checksum, Interrupted, Landing
 from ingest.spool import SpoolFile
+from ingest.tus_headers import BODY, VERSION
 from ingest.uploads import COMPLETE, OPEN, Caller, Uploads
 from storage.catalogue.tables import Upload
 from storage.durable import disk_error
 from storage.errors import LiuhenError
 
-VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
-BODY = "application/offset+octet-stream"
 THREADS = 32
 MAX_ACTIVE = 64  # bodies taken at once; more are told to come back
 KEPT_HASHERS = 256  # running hashes of paused uploads; an older one is made anew from the spool

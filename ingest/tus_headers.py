@@ -12,6 +12,8 @@ from ingest.answers import HttpError, unauthorised
 from ingest.landing import Checksum
 from ingest.manifest import MAX_PATH
 
+VERSION = "1.0.0"
+BODY = "application/offset+octet-stream"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 

@@ -1,88 +1,116 @@
 """A real server in a process of its own: uvicorn on loopback, SQLite, local blobs. Also the program that it runs.
 
-`run_server(data)` starts it and says where it listens. `break_at` makes the process kill itself (SIGKILL, as a power
-cut would) at one step of the intake; see `STEPS`.
+`run_server(data)` starts one and says where it listens. A `Launcher` starts many, one after another: it has loaded the
+program once and forks. `break_at` makes a server kill itself (SIGKILL, as a power cut would) at one step of the intake.
 """
 
 from __future__ import annotations
 
-import argparse
-import base64
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from cryptography.hazmat.primitives import serialization  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
-
+from ingest.enrolment import Enrolment  # noqa: E402
+from pipeline.bootstrap import passphrase  # noqa: E402
 from pipeline.settings import Settings  # noqa: E402
-from storage.catalogue.tables import Station  # noqa: E402
+from storage.catalogue.catalogue import Catalogue  # noqa: E402
 from storage.clock import now  # noqa: E402
+from storage.ledger import keys  # noqa: E402
 
 
 @dataclass(frozen=True)
 class Server:
     url: str
     data: Path
-    process: subprocess.Popen[str]
+    pid: int
+    launcher: Launcher
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        """As a power cut would."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.launcher.wait(self.pid)
+
+    def wait(self) -> int:
+        """Until it is gone: minus the signal that killed it, or its exit status."""
+        return self.launcher.wait(self.pid)
+
+
+class Launcher:
+    """A process that has imported everything and forks a server for each order it reads."""
+
+    def __init__(self) -> None:
+        self._ended: dict[int, int] = {}
+
+    def __enter__(self) -> Launcher:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(20)
+        self._process.stdout.close()
+
+    @contextlib.contextmanager
+    def server(self, data: Path, *, break_at: str = "", **settings: Any) -> Iterator[Server]:
+        """A server on a free port, up when this yields; stopped (if it still lives) at the end."""
+        pid = int(self._order({"start": {"data": str(data), **settings}, "break": break_at}))
+        url = self._read()
+        if not url:
+            raise RuntimeError(f"the test server did not start: {self.wait(pid)}")
+        try:
+            yield Server(url, data, pid, self)
+        finally:
+            if pid not in self._ended:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                self.wait(pid)
+
+    def wait(self, pid: int) -> int:
+        if pid not in self._ended:
+            self._ended[pid] = int(self._order({"wait": pid}))
+        return self._ended[pid]
+
+    def _order(self, order: dict[str, Any]) -> str:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
 
 
 @contextlib.contextmanager
 def run_server(data: Path, *, break_at: str = "", **settings: Any) -> Iterator[Server]:
-    """A server on a free port, up when this yields; stopped (if it still lives) at the end."""
-    command = [sys.executable, __file__, "--data", str(data), "--settings", json.dumps(settings), "--break", break_at]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the test server did not start (exit {process.wait()})")
-        try:
-            yield Server(line.strip(), data, process)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    """One server, in a process of its own."""
+    with Launcher() as launcher, launcher.server(data, break_at=break_at, **settings) as server:
+        yield server
 
 
 def enrol(data: Path, folder: Path, name: str = "ST-01") -> Path:
-    """Enrol a station straight into the server's database and write its key file. The ledger must have begun."""
-    from storage.catalogue.catalogue import Catalogue
-    from storage.ledger.keys import load_or_make
-
+    """Enrol a station in the running server's database and give its key file."""
     settings = Settings(data=data)
-    key = Ed25519PrivateKey.generate()
-    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    log = keys.load(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
     catalogue = Catalogue(settings.database)
-    with catalogue.write() as session:
-        session.add(Station(id=name, public_key=public, created=now()))
+    Enrolment(catalogue, now).add(name, "test", folder / f"{name}.json", log.vkey)
     catalogue.close()
-    log = load_or_make(settings.keys / "ledger.pem", settings.origin, (settings.keys / "passphrase").read_bytes())
-    file = folder / f"{name}.json"
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    vkey = str(log.signer.verifier)
-    file.write_text(json.dumps({"schema": "liuhen.station/1", "station": name, "private_key": pem, "log": vkey}))
-    file.chmod(0o600)
-    return file
+    return folder / f"{name}.json"
 
 
 def _die(*_: object, **__: object) -> None:
@@ -139,6 +167,35 @@ def _break(spec: str) -> None:
 
 
 def main() -> None:
+    """Take orders from standard input, one JSON object a line."""
+    import api.app  # noqa: F401 - loaded once, for all forks
+    import pipeline.bootstrap
+
+    assert pipeline.bootstrap
+    os.dup2(2, 1)  # logs are no answers
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "wait" in order:
+            _, status = os.waitpid(order["wait"], 0)
+            _say(os.waitstatus_to_exitcode(status))
+            continue
+        pid = os.fork()
+        if pid == 0:
+            _serve_and_exit(order)
+        _say(pid)
+
+
+def _serve_and_exit(order: dict[str, Any]) -> NoReturn:
+    try:
+        serve(Settings(**order["start"]), order["break"])
+    except BaseException:
+        traceback.print_exc()
+        _say("")
+        os._exit(1)
+    os._exit(0)
+
+
+def serve(settings: Settings, break_at: str) -> None:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.routing import Mount
@@ -147,26 +204,26 @@ def main() -> None:
     from ingest.server import make_routes
     from pipeline.bootstrap import wire
 
-    parser = argparse.ArgumentParser()
-    for name in ("--data", "--settings", "--break"):
-        parser.add_argument(name, default="")
-    given = vars(parser.parse_args())
-    services = wire(Settings(**{"data": Path(given["data"]), **json.loads(given["settings"] or "{}")}))
-    if given["break"]:
-        _break(given["break"])
+    sys.stdin.close()
+    services = wire(settings)
+    if break_at:
+        _break(break_at)
     services.start(threads=0)
     daemon = Daemon(services)
     daemon.start()
     app = Starlette(routes=[Mount("/api", routes=make_routes(services))])
     config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", access_log=False, log_level="warning")
-    server = uvicorn.Server(config)
     socket = config.bind_socket()
-    sys.stdout.write(f"http://127.0.0.1:{socket.getsockname()[1]}\n")
-    sys.stdout.flush()
-    server.run(sockets=[socket])
+    _say(f"http://127.0.0.1:{socket.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[socket])
     daemon.stop()
     services.stop()
 
 
+def _say(word: object) -> None:
+    os.write(ANSWERS, f"{word}\n".encode())
+
+
 if __name__ == "__main__":
+    ANSWERS = os.dup(1)
     main()

@@ -1,0 +1,200 @@
+"""The station's HTTP side: docking, resumable upload, receipts. Tries again for as long as it makes sense.
+
+What passes by itself (connection lost, server restarting, disk low, upload locked) is tried again with growing pauses
+until `patience` seconds went by without a byte accepted; what doesn't (unknown station, wrong digest) ends at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from ingest.card import CardFile, read_file
+from ingest.tus_headers import BODY, VERSION
+from storage.errors import Conflict, LiuhenError, NotFound, Refused, Transient
+
+PIECE = 64 << 20  # bytes of one PATCH
+SMALL = 8 << 20  # bytes; a smaller file goes along with its creation, in one request
+PATIENCE = 600.0  # seconds
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_PASSING = frozenset({408, 423, 425, 429, 460, 500, 502, 503, 504, 507})
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the server says of one listed file. `upload`: where an unfinished upload of it goes on, or None."""
+
+    path: str
+    sha256: str
+    kept: bool
+    upload: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Docked:
+    docking: str
+    files: tuple[Wanted, ...]
+
+
+class Mislabelled(Refused):
+    """The server received other bytes than the manifest lists."""
+
+
+class ServerClient:
+    """One server, one docking at a time. Thread-safe after `dock`."""
+
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+        self._url = url.rstrip("/")
+        self._patience = patience
+        self._http = httpx.Client(base_url=self._url, timeout=TIMEOUT, trust_env=False)
+        self._token = ""
+
+    def close(self) -> None:
+        self._http.close()
+
+    def dock(self, manifest: bytes, signature: str) -> Docked:
+        """Hand in the manifest; the token for the uploads is kept. Raises Refused or Transient."""
+
+        def post() -> httpx.Response:
+            return self.send("POST", "/api/dockings", {"Liuhen-Signature": signature}, manifest)
+
+        answer: dict[str, Any] = self._patiently(post).json()
+        self._token = answer["token"]
+        files = (
+            Wanted(each["path"], each["sha256"], each["state"] == "kept", each.get("upload"))
+            for each in answer["files"]
+        )
+        return Docked(answer["docking"], tuple(files))
+
+    def receipt(self, sha256: str) -> bytes:
+        return self._patiently(lambda: self.send("GET", f"/api/receipts/{sha256}", self.bearer())).content
+
+    def upload(self, file: CardFile, wanted: Wanted, told: Told) -> None:
+        """Bring the whole file over. `told` hears how far it is, in bytes. Raises OSError, Changed or LiuhenError."""
+        transfer = _Transfer(self, file, wanted.upload, told)
+        self._patiently(transfer.go_on, progress=lambda: transfer.offset)
+
+    def send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | Iterator[bytes] | None = None
+    ) -> httpx.Response:
+        """One request. Raises Transient, Refused and its kinds; reading errors of `content` come through."""
+        try:
+            response = self._http.request(method, url, headers=headers, content=content)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise _unreachable(self._url, error) from error
+        if response.is_success:
+            return response
+        raise _refusal(response)
+
+    def bearer(self, **more: str) -> dict[str, str]:
+        """The headers of an upload request."""
+        named = {name.replace("_", "-"): value for name, value in more.items()}
+        return {"Authorization": f"Bearer {self._token}", "Tus-Resumable": VERSION, **named}
+
+    def _patiently(self, work: Callable[[], httpx.Response], progress: Callable[[], int] = lambda: 0) -> httpx.Response:
+        pause, before, since = FIRST_PAUSE, progress(), time.monotonic()
+        while True:
+            try:
+                return work()
+            except Transient:
+                if progress() != before:
+                    pause, before, since = FIRST_PAUSE, progress(), time.monotonic()
+                if time.monotonic() - since + pause > self._patience:
+                    raise
+            time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that stations don't come back all at once
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+class _Transfer:
+    """One file on its way. `go_on` asks where the server stands and continues; it may be called again after errors."""
+
+    def __init__(self, client: ServerClient, file: CardFile, url: str | None, told: Told) -> None:
+        self.offset = 0
+        self._client, self._file, self._url, self._told = client, file, url, told
+        self._tried = False
+
+    def go_on(self) -> httpx.Response:
+        try:
+            answer = self._find_or_create()
+            while self.offset < self._file.size or "Liuhen-Receipt" not in answer.headers:
+                answer = self._patch()
+        except (NotFound, Mislabelled) as error:
+            if self._tried and isinstance(error, Mislabelled):
+                raise
+            self._tried, self._url = True, None  # expired, or damaged on its way: once more from the start
+            raise Transient(error.zh, error.en) from error
+        except Conflict as error:  # somebody else, or a request of ours believed lost, moved the upload on
+            raise Transient(error.zh, error.en) from error
+        return answer
+
+    def _find_or_create(self) -> httpx.Response:
+        if self._url is None:
+            return self._create()
+        answer = self._client.send("HEAD", self._url, self._client.bearer())
+        self._moved(answer)
+        return answer
+
+    def _create(self) -> httpx.Response:
+        path = base64.b64encode(self._file.path.encode()).decode()
+        headers = self._client.bearer(Upload_Length=str(self._file.size), Upload_Metadata=f"path {path}")
+        content = None
+        if self._file.size <= SMALL:
+            headers |= {"Content-Type": BODY, "Content-Length": str(self._file.size)}
+            content = read_file(self._file)
+        answer = self._client.send("POST", "/api/uploads", headers, content)
+        self._url = answer.headers["Location"]
+        self._moved(answer)
+        return answer
+
+    def _patch(self) -> httpx.Response:
+        assert self._url is not None  # noqa: S101
+        length = min(PIECE, self._file.size - self.offset)
+        headers = self._client.bearer(Upload_Offset=str(self.offset), Content_Type=BODY, Content_Length=str(length))
+        answer = self._client.send("PATCH", self._url, headers, self._body(length))
+        self._moved(answer)
+        return answer
+
+    def _body(self, length: int) -> Iterator[bytes]:
+        at = self.offset
+        for piece in read_file(self._file, at, length):
+            yield piece
+            at += len(piece)
+            self._told(at)
+
+    def _moved(self, answer: httpx.Response) -> None:
+        self.offset = int(answer.headers["Upload-Offset"])
+        self._told(self.offset)
+
+
+def _refusal(response: httpx.Response) -> LiuhenError:
+    """The server's own sentences as the error that says whether to try again."""
+    try:
+        said = response.json()["error"]
+        code, zh, en = said["code"], said["zh"], said["en"]
+    except (ValueError, KeyError, TypeError):
+        code, zh = "", f"服务器返回 {response.status_code}，请稍后重试或联系管理员。"
+        en = f"the server answered {response.status_code}: try later or ask the administrator"
+    if response.status_code in _PASSING:
+        return Transient(zh, en)
+    if code == "digest-mismatch":
+        return Mislabelled(zh, en)
+    if response.status_code in (404, 410) or code == "rejected":
+        return NotFound(zh, en)
+    return Conflict(zh, en) if response.status_code == 409 else Refused(zh, en)
+
+
+def _unreachable(url: str, error: Exception) -> Transient:
+    return Transient(
+        f"无法连接服务器 {url}（{error or type(error).__name__}）；请检查网络与服务器后重新运行，已上传部分不会丢失。",
+        f"can't reach the server {url} ({error or type(error).__name__}): check the network and the server and run "
+        "again; what was uploaded is not lost",
+    )
