@@ -50,12 +50,13 @@ def encoder_traces(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 
 def encoder_restarts(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/ENCODER-RESTART: an encoder introduces itself again within a stream.
+    """REC-CONTINUOUS/ENCODER-RESTART: x264 introduces itself again within a stream.
 
-    x264 and x265 write their name once, into the first picture they code: a second one is another run, joined on.
+    It writes its name once, into the first picture it codes (others do so at every key picture): a second one is
+    another run, joined on.
     """
     for trace in picture.traces:
-        if trace.packet > 0:
+        if trace.packet > 0 and trace.text.startswith("x264"):
             at = _shown_at(picture, trace)
             yield Finding(
                 code="REC-CONTINUOUS/ENCODER-RESTART",

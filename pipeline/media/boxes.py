@@ -21,6 +21,7 @@ _FIRST = {b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"wide", b"free", b"skip"
 _EPOCH_1904 = 2_082_844_800  # seconds from 1904-01-01 to 1970-01-01
 _MOST_BOXES = 20_000
 _MOST_TRACKS = 256
+_DEEPEST = 8  # moov/trak/mdia/minf/stbl/… is 6
 _MOST_EDITS = 4096
 _LARGEST_TABLE = 64 << 20  # bytes of one stco/co64 read at once: 8–16 million chunks
 
@@ -90,6 +91,8 @@ def _header(file: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
     """(type, size with header, length of the header) of the box at `at`; size 0 in the file means up to `end`."""
     file.seek(at)
     head = file.read(16)
+    if len(head) < 8:
+        return b"", 0, 8
     size, kind = struct.unpack(">I4s", head[:8])
     if size == 1:
         return (kind, struct.unpack(">Q", head[8:])[0], 16) if len(head) == 16 else (kind, 0, 16)
@@ -163,16 +166,18 @@ class _Reader:
         self._movie = movie
         self._left = _MOST_BOXES
 
-    def take(self, kind: bytes, at: int, size: int) -> None:
-        if kind == b"trak" and len(self._movie.tracks) < _MOST_TRACKS:
+    def take(self, kind: bytes, at: int, size: int, depth: int = 0) -> None:
+        if kind == b"trak":
+            if len(self._movie.tracks) >= _MOST_TRACKS:
+                return
             self._movie.tracks.append(_Track())
         header = _header(self._file, at, at + size)[2]
-        if kind in self._INSIDE:
+        if kind in self._INSIDE and depth < _DEEPEST:
             for inner in self._children(at + header, at + size):
-                self.take(*inner)
+                self.take(*inner, depth + 1)
         elif kind in (b"moof", b"mvex"):
             self._movie.fragmented = True
-        elif kind in self._READERS:
+        elif kind in self._READERS and (self._movie.tracks or kind in (b"ftyp", b"mvhd")):
             body = self._read(at + header, size - header, _LARGEST_TABLE if kind in (b"stco", b"co64") else 1 << 16)
             with contextlib.suppress(struct.error, IndexError):
                 self._READERS[kind](self, body)

@@ -40,6 +40,11 @@ def test_an_encoder_that_names_itself_in_the_stream_is_a_suspicion() -> None:
     assert told(found(film(traces=(Trace(0, 0, "x264 - core 164"),)))) == [("ENCODER-TRACE", "suspicion")]
 
 
+def test_encoders_that_sign_every_key_picture_are_not_restarted() -> None:
+    traces = (Trace(0, 0, "Lavc59.37.100"), Trace(0, 25, "Lavc59.37.100"))
+    assert told(found(film(traces=traces))) == [("ENCODER-TRACE", "suspicion")]
+
+
 def test_an_encoder_that_names_itself_again_is_located() -> None:
     traces = (Trace(0, 0, "x264 - core 164"), Trace(0, 100, "x264 - core 164"))
     restart = found(film(traces=traces))[1]
