@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import random
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.access import Access
+from pipeline.accounts import Accounts
+from pipeline.cases import Cases
 from pipeline.derive import json_digest
+from pipeline.excuses import Excuses
 from pipeline.export.disc import MakeExport, export_key
 from pipeline.intake import Arrival, Intake, Spooled
 from pipeline.policy import Policy
@@ -26,28 +32,26 @@ from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import (
     Analysis,
-    Case,
     Derivative,
     Device,
     Docking,
-    Excuse,
     Export,
     Job,
     Original,
     Recording,
     Station,
-    User,
 )
-from storage.clock import new_id
+from storage.clock import iso, new_id
 from storage.ledger.guard import CheckpointGuard
 from storage.ledger.keys import LogKey, load_or_make
 from storage.ledger.merkle import ChunkHasher
 from storage.ledger.sequencer import Sequencer
-from storage.records import Actor, CustodyEvent, Digest, RequestKind, RetentionClass
+from storage.records import Actor, CustodyEvent, Digest, RequestKind, RetentionClass, Role
 
 HOSTILE = 'DCIM/100MEDIA/<script>alert(1)<⁄script>\u202e "执法" 100%_20261120_090203_000'
 NAMES = (f"{HOSTILE}1.mp4", f"{HOSTILE}2.mp4")
 SIZES = (5 * (1 << 18) + 7, 2 << 20)  # one ends within its second chunk, one on a chunk's end
+STATION_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 START = datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)
 
 
@@ -75,6 +79,7 @@ class Bureau:
     policy: Policy
     recording: str = ""
     request: str = ""
+    users: dict[str, str] = field(default_factory=dict)
 
     def publish(self) -> None:
         self.sequencer.publish_pending()
@@ -113,8 +118,10 @@ def fill(bureau: Bureau, folder: Path) -> None:
         _copy(bureau, folder, digest)
     _explain(bureau)
     access = Access(bureau.catalogue, bureau.policy.viewing, bureau.clock)
-    bureau.request = access.request("u-requester", bureau.recording, RequestKind.EXPORT, "移送人民法院作为证据")
-    access.decide("u-approver", bureau.request, approve=True)
+    bureau.request = access.request(
+        bureau.users["requester"], bureau.recording, RequestKind.EXPORT, "移送人民法院作为证据"
+    )
+    access.decide(bureau.users["approver"], bureau.request, approve=True)
     bureau.publish()
 
 
@@ -151,47 +158,47 @@ def extract(iso: Path, folder: Path) -> Path:
 
 
 def _people(bureau: Bureau) -> None:
-    people = (("officer", "张三", "YY-0012345"), ("requester", "李四", "YY-0067890"), ("approver", "王五", ""))
+    accounts, admin = Accounts(bureau.catalogue, bureau.clock), Actor("service", "setup")
+    people = (
+        ("officer", "张三", "YY-0012345", Role.OFFICER),
+        ("requester", "李四", "YY-0067890", Role.LEGAL),
+        ("approver", "王五", "", Role.APPROVER),
+    )
+    for login, name, certificate, role in people:
+        accounts.create(login, name, [role], by=admin, unit="执法大队", certificate=certificate)
+        found = accounts.find(login)
+        assert found is not None
+        bureau.users[login] = found.id
     with bureau.catalogue.write() as session:
-        for login, name, certificate in people:
-            session.add(
-                User(
-                    id=f"u-{login}",
-                    login=login,
-                    name=name,
-                    unit="执法大队",
-                    certificate=certificate,
-                    roles=[login if login != "requester" else "legal"],
-                    password="",
-                    created=START,
-                )
-            )
-        session.add(Station(id="ST-01", public_key="", place="一楼采集室", created=START))
+        public = base64.b64encode(STATION_KEY.public_key().public_bytes_raw()).decode()
+        session.add(Station(id="ST-01", public_key=public, place="一楼采集室", created=START))
         session.flush()
-        session.add(Device(serial="LH00012", model="DSJ-A9", officer_id="u-officer", created=START))
-        session.add(
-            Case(
-                id="c1",
-                number="应急罚〔2026〕12号",
-                title="某化工厂检查",
-                flags=[],
-                opened=START,
-                created_by="u-officer",
-            )
-        )
-        session.add(
-            Docking(
-                id="d1",
-                station_id="ST-01",
-                device_serial="LH00012",
-                manifest=b"{}",
-                manifest_sha256="0" * 64,
-                signature="",
-                station_time=START + timedelta(hours=4),
-                received=START + timedelta(hours=4),
-                token="",
-            )
-        )
+        session.add(Device(serial="LH00012", model="DSJ-A9", officer_id=bureau.users["officer"], created=START))
+    _dock(bureau)
+
+
+def _dock(bureau: Bureau) -> None:
+    manifest = json.dumps({"schema": "liuhen.docking/1", "station": "ST-01"}).encode()
+    docking = Docking(
+        id="d1",
+        station_id="ST-01",
+        device_serial="LH00012",
+        manifest=manifest,
+        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        signature=base64.b64encode(STATION_KEY.sign(b"liuhen docking manifest v1\n" + manifest)).decode(),
+        station_time=START + timedelta(hours=4),
+        received=START + timedelta(hours=4),
+        token="",
+    )
+    with bureau.catalogue.write() as session:
+        session.add(docking)
+    payload = {
+        "docking": docking.id,
+        "station": docking.station_id,
+        "manifest_sha256": docking.manifest_sha256,
+        "station_time": iso(docking.station_time),
+    }
+    bureau.record("docking.received", payload, Actor("station", "ST-01"), "device:LH00012")
 
 
 def _receive(bureau: Bureau, folder: Path, name: str, size: int) -> Digest:
@@ -251,7 +258,7 @@ def _analyse(bureau: Bureau, files: list[Digest]) -> None:
         recording = session.get_one(Recording, bureau.recording)
         session.add(Analysis(id=new_id(), recording_id=recording.id, verdict="interrupted", report=report, made=now))
         recording.report, recording.verdict = report, "interrupted"
-        recording.kind, recording.started, recording.duration, recording.case_id = "video", START, 3788.0, "c1"
+        recording.kind, recording.started, recording.duration = "video", START, 3788.0
     payload = {"verdict": "interrupted", "report_sha256": json_digest(report), "findings": 2}
     bureau.record("analysis.made", payload, Actor("service", "analyse"))
 
@@ -279,21 +286,13 @@ def _copy(bureau: Bureau, folder: Path, original: Digest) -> None:
 
 
 def _explain(bureau: Bureau) -> None:
-    with bureau.catalogue.write() as session:
-        session.add(
-            Excuse(
-                id="x1",
-                recording_id=bureau.recording,
-                finding_code="REC-CONTINUOUS/GAP-PTS",
-                text="进入防爆区域，按规定关闭设备（REC-FORBIDDEN）。",
-                salt="00" * 32,
-                made_by="u-officer",
-                made=START + timedelta(days=1),
-                decided_by="u-approver",
-                decided=START + timedelta(days=1, hours=1),
-                accepted=True,
-            )
-        )
+    excuses = Excuses(bureau.catalogue, bureau.policy.viewing.approvers, bureau.clock)
+    words = "进入防爆区域，按规定关闭设备（REC-FORBIDDEN）。"
+    made = excuses.make(bureau.users["officer"], bureau.recording, "REC-CONTINUOUS/GAP-PTS", words)
+    excuses.decide(bureau.users["approver"], made, accept=True)
+    cases = Cases(bureau.catalogue, bureau.policy.retention, bureau.clock)
+    case = cases.open(bureau.users["officer"], "应急罚〔2026〕12号", "某化工厂检查")
+    cases.add(bureau.users["officer"], case, bureau.recording)
 
 
 @pytest.fixture(scope="session")
