@@ -12,6 +12,7 @@ Nothing is believed but the pinned public key. The steps, in this order (docs/le
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
@@ -229,7 +230,8 @@ class _Audit:
             if tile is None or tile.level > 8 or not self._covers(tile):
                 yield name
             else:
-                self._superseded(tile)
+                with contextlib.suppress(FileNotFoundError):  # the sequencer may tidy it away while we read
+                    self._superseded(tile)
 
     def _covers(self, tile: Tile) -> bool:
         count = self._head.size >> (HEIGHT * max(tile.level, 0))
