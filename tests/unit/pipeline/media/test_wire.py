@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -67,10 +68,8 @@ def test_counts_that_do_not_fit_are_refused(packets: int) -> None:
 def test_damage_is_refused_or_read_but_never_fails_otherwise(data: st.DataObject) -> None:
     raw = bytearray(sent())
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    try:
+    with contextlib.suppress(wire.Malformed):
         wire.decode(bytes(raw), name="a", size=0)
-    except wire.Malformed:
-        pass
 
 
 def test_what_json_cannot_carry_does_not_stop_the_child() -> None:
