@@ -27,6 +27,10 @@ MAX_WORDS = 2000
 SAME_LOOK = timedelta(seconds=60)  # a pause longer than this makes the next range request a new look
 
 
+class NoRight(Refused):
+    """The user may not do this, whatever they send: another role, or another person, has to."""
+
+
 class Access:
     """Who may see what, until when. Users, recordings and requests are given by their identifiers."""
 
@@ -142,11 +146,11 @@ class Access:
         if row is None:
             raise NotFound("没有这份调阅申请。", "there is no such request")
         if row.requester_id == approver.id:
-            raise Refused(
+            raise NoRight(
                 "不得审批本人提出的申请，请由他人审批。", "nobody decides their own request: ask somebody else"
             )
         if not self._viewing.approvers.intersection(approver.roles):
-            raise Refused("您没有调阅审批权限。", "you don't hold a role that may decide requests")
+            raise NoRight("您没有调阅审批权限。", "you don't hold a role that may decide requests")
         if row.state != RequestState.PENDING:
             raise Conflict("这份申请已经审批过，结果不变。", "this request was decided already; that decision stands")
         return row
@@ -167,7 +171,7 @@ class Access:
 
     def _refuse_expired(self, grant: Grant, now: datetime) -> None:
         if grant.expires <= now:
-            raise Refused("调阅许可已到期，请重新申请。", "the grant has run out: make a new request")
+            raise NoRight("调阅许可已到期，请重新申请。", "the grant has run out: make a new request")
 
     def _record(self, session: Session, name: str, user: User, recording_id: str, payload: dict[str, Any]) -> None:
         custody.record(

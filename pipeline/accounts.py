@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from pipeline.access import NoRight
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import User, WebSession
@@ -121,6 +122,10 @@ class Accounts:
         with self._catalogue.read() as session:
             return session.scalar(select(User).where(User.login == login))
 
+    def all(self) -> Sequence[User]:
+        with self._catalogue.read() as session:
+            return session.scalars(select(User).order_by(User.login)).all()
+
     def get(self, user_id: str) -> User:
         """Raises NotFound."""
         with self._catalogue.read() as session:
@@ -183,7 +188,7 @@ def _role_list(roles: Collection[Role]) -> list[str]:
 
 def _refuse_own(user: User, by: Actor) -> None:
     if by == Actor("user", user.login):
-        raise Refused(
+        raise NoRight(
             "不能修改本人的角色或停用本人账号，请由其他管理员操作。",
             "nobody changes their own roles or disables themselves: ask another administrator",
         )

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pipeline.access import active_user
+from pipeline.access import NoRight, active_user
 from pipeline.casework.retention import retention_class
 from pipeline.policy import RetentionPolicy
 from pipeline.tier import set_retention
@@ -109,7 +109,7 @@ class Cases:
 def _worker(session: Session, user_id: str) -> User:
     user = active_user(session, user_id)
     if not WORKERS.intersection(user.roles):
-        raise Refused("您没有办理案卷的权限。", "your roles don't include work on cases")
+        raise NoRight("您没有办理案卷的权限。", "your roles don't include work on cases")
     return user
 
 

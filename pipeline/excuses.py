@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from pipeline.access import active_user
+from pipeline.access import NoRight, active_user
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Excuse, Recording, User
@@ -70,9 +70,9 @@ class Excuses:
 
     def _refuse_decision(self, user: User, row: Excuse) -> None:
         if row.made_by == user.id:
-            raise Refused("不得审核本人提出的中断说明。", "nobody decides on their own explanation")
+            raise NoRight("不得审核本人提出的中断说明。", "nobody decides on their own explanation")
         if not self._approvers.intersection(user.roles):
-            raise Refused("您没有审核中断说明的权限。", "you don't hold a role that may decide on explanations")
+            raise NoRight("您没有审核中断说明的权限。", "you don't hold a role that may decide on explanations")
         if row.accepted is not None:
             raise Conflict("这份中断说明已经审核过，结果不变。", "this explanation was decided already")
 
@@ -112,4 +112,4 @@ def _recording_with(session: Session, recording_id: str, finding_code: str) -> R
 
 def _refuse_stranger(user: User, recording: Recording) -> None:
     if Role.OFFICER not in user.roles or recording.officer_id not in (None, user.id):
-        raise Refused("中断说明由该记录的执法人员提出。", "only the recording's officer explains its findings")
+        raise NoRight("中断说明由该记录的执法人员提出。", "only the recording's officer explains its findings")

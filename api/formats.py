@@ -1,0 +1,59 @@
+"""How figures are shown: times, durations, sizes, digests. Pure."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+def local_time(moment: datetime | None, zone: ZoneInfo) -> str:
+    """2026-11-20 09:02:03 in the bureau's time zone; "—" for none."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if moment else "—"
+
+
+def duration(seconds: float | None) -> str:
+    """h:mm:ss, rounded down as a player's clock is; "—" for none."""
+    if seconds is None:
+        return "—"
+    whole = max(0, int(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def span(start: float | None, end: float | None) -> str:
+    """The time range of a finding; one time where both fall into the same second, "—" where there is none."""
+    if start is None:
+        return "—"
+    first, last = duration(start), duration(end)
+    return first if end is None or first == last else f"{first} – {last}"
+
+
+def size(count: int) -> str:
+    """Bytes with a binary unit: 1.4 GiB."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def short(digest: str) -> str:
+    """The first 12 digits, enough to tell digests apart on a page; the copy button has the whole one."""
+    return f"{digest[:12]}…" if len(digest) > 13 else digest
+
+
+def day_start(text: str, zone: ZoneInfo) -> datetime | None:
+    """The beginning of the local day "2026-11-20"; None where the text is no date."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), zone)
+    except ValueError:
+        return None
+
+
+def day_end(text: str, zone: ZoneInfo) -> datetime | None:
+    """The first moment after the local day."""
+    start = day_start(text, zone)
+    try:
+        return datetime.combine(start.date() + timedelta(days=1), time(), zone) if start else None
+    except OverflowError:
+        return None

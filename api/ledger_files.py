@@ -1,0 +1,47 @@
+"""The ledger's static read path (C2SP tlog-tiles): checkpoint, tiles and entry bundles, for any log client.
+
+It is open to everybody by design: a ledger is worth what strangers can check. Entries hold no personal data in clear.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+
+from api.web import Here
+from storage.errors import NotFound
+
+router = APIRouter(include_in_schema=False)
+_GROUPS = r"(?:x\d{3}/)*\d{3}(?:\.p/(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5]))?"
+_TILE = re.compile(rf"(?:\d|[1-5]\d|6[0-3]|entries)/{_GROUPS}")
+
+
+@router.api_route("/ledger/checkpoint", methods=["GET", "HEAD"])
+def checkpoint(web: Here) -> Response:
+    text = checkpoint_text(web.services.settings.ledger)
+    if text is None:
+        raise NotFound("存证链尚无检查点。", "the ledger has no checkpoint yet")
+    return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+@router.api_route("/ledger/tile/{name:path}", methods=["GET", "HEAD"])
+def tile(web: Here, name: str) -> Response:
+    """A tile or an entry bundle; full ones never change."""
+    if not _TILE.fullmatch(name):
+        raise NotFound("没有这个存证链文件。", "there is no such file of the ledger")
+    try:
+        body = (web.services.settings.ledger / "tile" / name).read_bytes()
+    except OSError as error:
+        raise NotFound("没有这个存证链文件。", "there is no such file of the ledger") from error
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+def checkpoint_text(ledger: Path) -> str | None:
+    """The newest signed checkpoint; None before the first entry."""
+    try:
+        return (ledger / "checkpoint").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

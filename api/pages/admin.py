@@ -1,0 +1,146 @@
+"""管理: users, devices, jobs. For administrators only; it opens no recording to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import func, select
+
+from api.addresses import Ident
+from api.pages.lists import PageNumber, Pager, offset
+from api.render import page
+from api.signin import Admin, Checked, actor
+from api.web import Here, Web
+from pipeline.devices import assign
+from storage.catalogue import worklist
+from storage.catalogue.tables import Device, Recording, User
+from storage.errors import Refused
+from storage.records import JobState, Role
+
+router = APIRouter(include_in_schema=False, prefix="/admin")
+
+
+@router.get("/users")
+def users(request: Request, who: Admin, web: Here) -> Response:
+    return _users(request, web)
+
+
+@router.post("/users", dependencies=[Checked])
+def add_user(
+    *,
+    request: Request,
+    who: Admin,
+    web: Here,
+    login: Annotated[str, Form(max_length=64)],
+    name: Annotated[str, Form(max_length=100)],
+    unit: Annotated[str, Form(max_length=100)] = "",
+    certificate: Annotated[str, Form(max_length=100)] = "",
+    roles: Annotated[list[Role], Form()] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    try:
+        password = web.accounts.create(login, name, roles, by=actor(who), unit=unit, certificate=certificate)
+    except Refused as error:
+        given = {"login": login, "name": name, "unit": unit, "certificate": certificate, "roles": roles}
+        return _users(request, web, error=error, given=given)
+    web.notify()
+    return _users(request, web, shown=(login, password))
+
+
+@router.post("/users/{user_id}/password", dependencies=[Checked])
+def reset_password(request: Request, who: Admin, web: Here, user_id: Ident) -> Response:
+    password = web.accounts.reset(user_id, by=actor(who))
+    web.notify()
+    return _users(request, web, shown=(web.accounts.get(user_id).login, password))
+
+
+@router.post("/users/{user_id}/roles", dependencies=[Checked])
+def set_roles(who: Admin, web: Here, user_id: Ident, roles: Annotated[list[Role], Form()] = []) -> Response:  # noqa: B006
+    web.accounts.set_roles(user_id, roles, by=actor(who))
+    web.notify()
+    return RedirectResponse("/admin/users?note=roles", 303)
+
+
+@router.post("/users/{user_id}/{change}", dependencies=[Checked])
+def disable(who: Admin, web: Here, user_id: Ident, change: Literal["disable", "enable"]) -> Response:
+    web.accounts.set_disabled(user_id, change == "disable", by=actor(who))
+    web.notify()
+    return RedirectResponse(f"/admin/users?note={change}d", 303)
+
+
+@router.get("/devices")
+def devices(request: Request, who: Admin, web: Here) -> Response:
+    """Every device that is registered or has brought a recording, with its officer."""
+    with web.catalogue.read() as session:
+        counts = {
+            row[0]: row[1]
+            for row in session.execute(
+                select(Recording.device_serial, func.count(Recording.id)).group_by(Recording.device_serial)
+            )
+        }
+        registered = {device.serial: device for device in session.scalars(select(Device))}
+        officers = session.scalars(select(User).where(User.disabled.is_(False)).order_by(User.login)).all()
+    serials = sorted(serial for serial in {*counts, *registered} if serial)
+    return page(
+        request,
+        "admin_devices.html",
+        devices=[(serial, registered.get(serial), counts.get(serial, 0)) for serial in serials],
+        officers=[user for user in officers if Role.OFFICER in user.roles],
+    )
+
+
+@router.post("/devices", dependencies=[Checked])
+def assign_device(
+    who: Admin,
+    web: Here,
+    serial: Annotated[str, Form(max_length=200)],
+    officer: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    assign(web.catalogue, web.services.clock, serial, officer or None, by=actor(who))
+    web.notify()
+    return RedirectResponse("/admin/devices?note=assigned", 303)
+
+
+@router.get("/jobs")
+def jobs(
+    request: Request, who: Admin, web: Here, state: Annotated[str, Query(max_length=20)] = "", number: PageNumber = 1
+) -> Response:
+    state = state if state in list(JobState) else ""
+    with web.catalogue.read() as session:
+        rows, total = worklist.jobs(session, state, offset(number))
+        subjects = worklist.subjects_of(session, rows)
+        counts = worklist.job_states(session)
+    return page(
+        request,
+        "admin_jobs.html",
+        rows=rows,
+        subjects=subjects,
+        counts=counts,
+        state=state,
+        pager=Pager(number, total, {"state": state}),
+    )
+
+
+def _users(
+    request: Request,
+    web: Web,
+    *,
+    error: Refused | None = None,
+    given: Mapping[str, object] | None = None,
+    shown: tuple[str, str] | None = None,
+) -> Response:
+    """The list. `shown`: a login and its one-time password, on this answer only."""
+    with web.catalogue.read() as session:
+        rows = session.scalars(select(User).order_by(User.disabled, User.login)).all()
+    return page(
+        request,
+        "admin_users.html",
+        status=400 if error else 200,
+        rows=rows,
+        roles=list(Role),
+        error=error,
+        given=given or {"login": "", "name": "", "unit": "", "certificate": "", "roles": []},
+        shown=shown,
+    )

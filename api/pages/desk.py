@@ -1,0 +1,58 @@
+"""工作台: what needs me today."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
+
+from api.render import page
+from api.signin import Reader
+from api.web import Here
+from pipeline.excuses import needing_words
+from storage.catalogue import worklist
+from storage.catalogue.recordings import user_names
+from storage.catalogue.tables import Recording, User
+from storage.records import RequestState, Role
+
+router = APIRouter(include_in_schema=False)
+LATE_WINDOW = timedelta(days=30)
+
+
+@router.get("/")
+def desk(request: Request, who: Reader, web: Here) -> Response:
+    policy = web.services.policy
+    approver = bool(policy.viewing.approvers.intersection(who.user.roles))
+    with web.catalogue.read() as session:
+        jobs = worklist.unfinished_jobs(session)
+        values: dict[str, Any] = {
+            "approver": approver,
+            "to_decide": _to_decide(session, who.user) if approver else [],
+            "excuses": worklist.pending_excuses(session, who.user.id) if approver else [],
+            "mine": worklist.requests(session, requester=who.user.id, limit=10)[0],
+            "unexplained": _unexplained(session, who.user) if Role.OFFICER in who.user.roles else [],
+            "jobs": jobs,
+            "job_recordings": worklist.subjects_of(session, jobs),
+            "late": worklist.late(
+                session, web.services.clock() - LATE_WINDOW, timedelta(hours=policy.deadlines.upload_hours)
+            ),
+            "upload_hours": policy.deadlines.upload_hours,
+            "names": user_names(session),
+        }
+    return page(request, "desk.html", **values)
+
+
+def _to_decide(session: Session, user: User) -> list[worklist.Asked]:
+    return worklist.requests(session, state=RequestState.PENDING.value, not_requester=user.id)[0]
+
+
+def _unexplained(session: Session, user: User) -> list[tuple[Recording, list[dict[str, Any]]]]:
+    """Recordings with the findings that nobody has explained yet; those all explained are left out."""
+    found = []
+    for recording, explained in worklist.unexplained(session, user.id):
+        open_findings = [finding for finding in needing_words(recording.report) if finding["code"] not in explained]
+        if open_findings:
+            found.append((recording, open_findings))
+    return found[:20]

@@ -1,0 +1,159 @@
+"""The timeline as inline SVG: segments one after another, findings below them in a lane for each severity. Pure.
+
+One component for the recording page and the HTML report. It carries no style of its own but class names and shapes
+that differ by severity, so that it also reads in print and without colour. Elements with `data-seek` are what a click
+or Enter takes the player to; the page's script does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from api.formats import duration, span
+from api.words import SEVERITIES, VERDICTS
+
+WIDTH = 1000
+LEFT = 64  # room for the lanes' names
+PLOT = WIDTH - LEFT - 12
+LANES = ("violation", "suspicion", "note")
+ROW = 24
+TOP = 26
+MIN_MARK = 6.0  # pixels: a gap of a tenth of a second in an hour must still be seen and hit
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A segment on the common axis. `start` and `length` in seconds."""
+
+    number: int
+    name: str
+    start: float
+    length: float
+    file: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    finding: Mapping[str, Any]
+    start: float
+    end: float
+    segment: int
+    """From 1; 0: of the whole recording."""
+
+
+def draw(report: Mapping[str, Any] | None, lang: str = "zh") -> str:
+    """The timeline of a check report (the form of `liuhen check --json`) as an <svg> element, "" without a report.
+
+    `lang` "zh" or "en" chooses the words of titles and lanes.
+    """
+    parts = list(_parts(report or {}))
+    if not parts:
+        return ""
+    total = max(sum(part.length for part in parts), 0.001)
+    marks = list(_marks(report or {}, parts, total))
+    lanes = [lane for lane in LANES if any(mark.finding["severity"] == lane for mark in marks)]
+    height = TOP + ROW * (1 + len(lanes)) + 8
+    label = _say(("时间轴：分段与发现", "timeline: segments and findings"), lang)
+    body = [*_axis(total, height), *_segments(parts, total, lang)]
+    for number, lane in enumerate(lanes, start=1):
+        body += _lane(
+            lane, TOP + ROW * number, [mark for mark in marks if mark.finding["severity"] == lane], total, lang
+        )
+    return (
+        f'<svg class="timeline" viewBox="0 0 {WIDTH} {height}" role="group" aria-label="{label}" '
+        f'xmlns="http://www.w3.org/2000/svg">{"".join(body)}</svg>'
+    )
+
+
+def _parts(report: Mapping[str, Any]) -> Iterator[_Part]:
+    start = 0.0
+    for number, file in enumerate(report.get("files", ()), start=1):
+        length = _seconds(file.get("media", {}).get("duration"))
+        yield _Part(number, str(file.get("path", "")).rpartition("/")[2], start, length, file)
+        start += length
+
+
+def _marks(report: Mapping[str, Any], parts: Sequence[_Part], total: float) -> Iterator[_Mark]:
+    for part in parts:
+        for finding in part.file.get("findings", ()):
+            begin = min(_seconds(finding.get("start")), part.length)
+            end = part.length if finding.get("start") is None else _seconds(finding.get("end"), begin)
+            yield _Mark(finding, part.start + begin, part.start + max(begin, min(end, part.length)), part.number)
+    for series in report.get("series", ()):
+        for finding in series.get("findings", ()):
+            begin = _seconds(finding.get("start"))
+            end = total if finding.get("start") is None else _seconds(finding.get("end"), begin)
+            yield _Mark(finding, min(begin, total), min(max(begin, end), total), 0)
+
+
+def _axis(total: float, height: int) -> Iterator[str]:
+    step = next((step for step in STEPS if total / step <= 10), STEPS[-1])
+    if total / step > 60:  # days of recording: never more ticks than a page can show
+        step = int(total / 10)
+    for tick in range(0, int(total) + 1, step):
+        x = _x(tick, total)
+        yield f'<line class="tick" x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{height - 4}"/>'
+        yield f'<text class="tick-label" x="{x:.1f}" y="{TOP - 11}">{duration(tick)}</text>'
+
+
+def _segments(parts: Sequence[_Part], total: float, lang: str) -> Iterator[str]:
+    yield _lane_name(_say(("分段", "segments"), lang), TOP)
+    for part in parts:
+        x, width = _x(part.start, total), max(part.length / total * PLOT, 2.0)
+        verdict = str(part.file.get("verdict") or "none")
+        word = _say(VERDICTS.get(verdict, VERDICTS["none"]), lang)
+        title = f"{part.number}. {part.name} · {duration(part.length)} · {word}"
+        yield (
+            f'<g class="segment v-{escape(verdict)}" tabindex="0" role="button" data-seek="0" '
+            f'data-segment="{part.number}" aria-label="{escape(title)}"><title>{escape(title)}</title>'
+            f'<rect x="{x:.1f}" y="{TOP + 2}" width="{max(width - 1.5, 1):.1f}" height="{ROW - 6}" rx="2"/>'
+        )
+        if width > 26:
+            yield f'<text class="segment-label" x="{x + 7:.1f}" y="{TOP + 15}">{part.number}</text>'
+        yield "</g>"
+
+
+def _lane(lane: str, y: int, marks: Sequence[_Mark], total: float, lang: str) -> Iterator[str]:
+    yield _lane_name(_say(SEVERITIES[lane], lang), y)
+    for mark in marks:
+        x = _x(mark.start, total)
+        width = max((mark.end - mark.start) / total * PLOT, MIN_MARK)
+        x = min(x, LEFT + PLOT - width)
+        local = _seconds(mark.finding.get("start"))
+        when = span(mark.finding.get("start"), mark.finding.get("end"))
+        title = f"{_say(SEVERITIES[lane], lang)} {mark.finding['code']} · {when} · {mark.finding[lang]}"
+        whole = " whole" if mark.finding.get("start") is None else ""
+        yield (
+            f'<g class="mark s-{lane}{whole}" tabindex="0" role="button" data-seek="{local:.3f}" '
+            f'data-segment="{mark.segment or 1}" aria-label="{escape(title)}"><title>{escape(title)}</title>'
+            f'<rect x="{x:.1f}" y="{y + 7}" width="{width:.1f}" height="10" rx="1.5"/>{_shape(lane, x, y + 12)}</g>'
+        )
+
+
+def _shape(lane: str, x: float, y: int) -> str:
+    """A diamond for a violation, a triangle for a suspicion, a dot for a note: told apart without colour."""
+    if lane == "violation":
+        return f'<path d="M{x:.1f} {y - 8}l8 8-8 8-8-8z"/>'
+    if lane == "suspicion":
+        return f'<path d="M{x:.1f} {y - 8}l8 14h-16z"/>'
+    return f'<circle cx="{x:.1f}" cy="{y}" r="5"/>'
+
+
+def _lane_name(name: str, y: int) -> str:
+    return f'<text class="lane" x="0" y="{y + 15}">{escape(name)}</text>'
+
+
+def _x(second: float, total: float) -> float:
+    return LEFT + second / total * PLOT
+
+
+def _seconds(value: Any, otherwise: float = 0.0) -> float:
+    return max(0.0, float(value)) if isinstance(value, int | float) else otherwise
+
+
+def _say(pair: tuple[str, str], lang: str) -> str:
+    return pair[1] if lang == "en" else pair[0]

@@ -1,0 +1,125 @@
+"""The words of the pages, Chinese and English side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Pair = tuple[str, str]
+
+VERDICTS: Mapping[str, Pair] = {
+    "continuous": ("连续", "continuous"),
+    "interrupted": ("中断", "interrupted"),
+    "altered": ("疑似篡改", "altered?"),
+    "review": ("待核查", "needs review"),
+    "unreadable": ("无法读取", "unreadable"),
+    "none": ("待检测", "not checked yet"),
+}
+SEVERITIES: Mapping[str, Pair] = {
+    "violation": ("违规", "violation"),
+    "suspicion": ("疑点", "suspicion"),
+    "note": ("提示", "note"),
+}
+AXES: Mapping[str, Pair] = {
+    "file": ("文件完整性", "file"),
+    "timeline": ("时间连续性", "timeline"),
+    "provenance": ("来源", "provenance"),
+}
+ROLES: Mapping[str, Pair] = {
+    "officer": ("执法人员", "officer"),
+    "approver": ("审批人", "approver"),
+    "legal": ("法制审核", "legal reviewer"),
+    "archivist": ("档案管理员", "archivist"),
+    "auditor": ("审计员", "auditor"),
+    "admin": ("系统管理员", "administrator"),
+}
+RETENTIONS: Mapping[str, Pair] = {"five_years": ("五年", "five years"), "long_term": ("长期", "long-term")}
+MEDIA: Mapping[str, Pair] = {
+    "video": ("视频", "video"),
+    "audio": ("音频", "audio"),
+    "photos": ("照片", "photos"),
+    "unknown": ("未知类型", "unknown kind"),
+}
+DERIVATIVES: Mapping[str, Pair] = {
+    "access": ("调阅件", "access copy"),
+    "master": ("归档件", "archival master"),
+    "poster": ("封面", "poster"),
+}
+REQUEST_KINDS: Mapping[str, Pair] = {"view": ("调阅", "view"), "export": ("导出", "export")}
+REQUEST_STATES: Mapping[str, Pair] = {
+    "pending": ("待审批", "pending"),
+    "approved": ("已批准", "approved"),
+    "rejected": ("已驳回", "rejected"),
+}
+JOB_KINDS: Mapping[str, Pair] = {
+    "analyse": ("连续性检测", "continuity check"),
+    "access": ("生成调阅件", "making the access copy"),
+    "master": ("生成归档件", "making the archival master"),
+    "tier": ("转存", "moving to its tier"),
+    "export": ("制作导出光盘", "making the export disc"),
+    "release": ("释放旧副本", "releasing the old copy"),
+}
+JOB_STATES: Mapping[str, Pair] = {
+    "queued": ("等待", "waiting"),
+    "running": ("进行中", "running"),
+    "done": ("完成", "done"),
+    "failed": ("失败", "failed"),
+}
+FLAGS: Mapping[str, Pair] = {
+    "measures": ("对当事人采取了强制措施", "enforcement measures were taken against the party"),
+    "objection": ("当事人现场提出异议", "the party objected on site"),
+    "obstruction": ("当事人拒绝、阻碍、侮辱、袭击", "the party refused, obstructed, insulted or attacked"),
+    "other": ("其他需要长期保存的情形", "other need"),
+}
+EVENTS: Mapping[str, Pair] = {
+    "docking.received": ("采集站接入", "camera docked"),
+    "original.received": ("原件入库", "original received"),
+    "analysis.made": ("连续性检测", "continuity checked"),
+    "derivative.made": ("生成衍生件", "derivative made"),
+    "retention.set": ("确定保管期限", "retention class set"),
+    "tier.moved": ("转存", "moved to another tier"),
+    "tier.released": ("释放旧副本", "old copy released"),
+    "excuse.made": ("提出中断说明", "break explained"),
+    "excuse.decided": ("审核中断说明", "explanation decided"),
+    "request.made": ("提出申请", "request made"),
+    "request.decided": ("审批申请", "request decided"),
+    "view.opened": ("调阅", "viewed"),
+    "export.made": ("制作导出光盘", "export made"),
+    "export.downloaded": ("下载导出光盘", "export downloaded"),
+    "case.opened": ("立卷", "case opened"),
+    "case.changed": ("案卷变更", "case changed"),
+    "station.enrolled": ("采集站登记", "station enrolled"),
+    "station.revoked": ("采集站停用", "station revoked"),
+    "device.assigned": ("设备登记", "device registered"),
+    "user.created": ("新建用户", "user created"),
+    "user.changed": ("用户变更", "user changed"),
+    "key.made": ("生成签名密钥", "signing key made"),
+}
+SERVICES: Mapping[str, Pair] = {
+    "intake": ("入库服务", "intake"),
+    "analyse": ("检测服务", "checks"),
+    "transcode": ("转码服务", "transcoding"),
+    "tier": ("存储服务", "storage"),
+    "export": ("导出服务", "export"),
+    "watch": ("监视文件夹", "watched folder"),
+    "console": ("服务器控制台", "server console"),
+    "setup": ("初始设置", "set-up"),
+}
+NOTES: Mapping[str, Pair] = {
+    "requested": ("申请已提交，等待他人审批。", "The request is filed; somebody else decides on it."),
+    "approved": ("已批准，许可即时生效。", "Approved; the grant is in force."),
+    "rejected": ("已驳回。", "Rejected."),
+    "explained": ("中断说明已提交，等待审核。", "The explanation is filed and waits for a decision."),
+    "decided": ("审核结果已登记。", "The decision is recorded."),
+    "filed": ("已归入案卷。", "The recording is in the case."),
+    "flagged": ("长期保存情形已登记。", "The grounds for long-term keeping are recorded."),
+    "opened": ("案卷已建立。", "The case is open."),
+    "password": ("密码已修改，请用新密码登录。", "The password is changed; sign in with the new one."),
+    "signedout": ("已退出登录。", "You are signed out."),
+    "roles": ("角色已修改。", "The roles are changed."),
+    "disabled": ("账号已停用，其会话已结束。", "The account is disabled and its sessions are over."),
+    "enabled": ("账号已启用。", "The account is enabled."),
+    "assigned": ("设备登记已保存。", "The device's registration is saved."),
+}
+"""What a page says after something was done (?note=…)."""
+
+DEVICE_UNKNOWN: Pair = ("未登记设备", "unregistered device")
