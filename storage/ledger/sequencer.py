@@ -37,7 +37,7 @@ from storage.ledger.proof import Proof
 BATCH = 256  # entries
 POLL = 0.2  # seconds; other processes record events without being able to wake us
 _log = logging.getLogger(__name__)
-_REMEMBERED = 4096  # published events that waiters find without asking the database
+_REMEMBERED = 1024  # published events that waiters find without asking the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +276,12 @@ class Sequencer:
             raise NotFound("没有这一存证事件。", f"there is no event {event_id} to be logged") from None
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        last = False
+        while not last:
             self._wake.wait(POLL)
             self._wake.clear()
-            if not self._attempt():
-                return
+            last = self._stopping.is_set()  # asked before the attempt: what was recorded before `stop` is published
+            last = not self._attempt() or last
 
     def _attempt(self) -> bool:
         """Publish once. False when nothing may be published any more until a person has looked."""

@@ -156,7 +156,7 @@ def test_killed_processes_lose_nothing_that_was_acknowledged(desk: Desk) -> None
     desk.sequencer().publish_pending()
     desk._opened[-1].stop()
     recorded = 0
-    for _ in range(4):
+    for _ in range(3):
         child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, desk.root, str(recorded)], stdout=subprocess.PIPE, text=True
         )
