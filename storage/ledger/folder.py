@@ -12,7 +12,7 @@ from typing import IO
 
 from storage import durable
 from storage.errors import Refused
-from storage.ledger.tiles import WIDTH, Tile
+from storage.ledger.tiles import Tile
 
 CHECKPOINT = "checkpoint"
 
@@ -48,9 +48,8 @@ class LedgerFolder:
 
     def drop_partials(self, tile: Tile) -> None:
         """Remove the partial forms of a tile that is full and published; the format allows it from then on."""
-        if tile.width == WIDTH:
-            with contextlib.suppress(OSError):  # only space is lost
-                shutil.rmtree(self.root / f"{tile.path}.p")
+        with contextlib.suppress(OSError):  # only space is lost
+            shutil.rmtree(self.root / f"{tile.full.path}.p")
 
     def lock(self) -> IO[bytes]:
         """Become the only writer until the file given back is closed. Raises Refused when another process is."""

@@ -65,6 +65,7 @@ class Sequencer:
         self._news = threading.Condition()
         self._recent: OrderedDict[str, Published] = OrderedDict()
         self._failure: LiuhenError | None = None
+        self._full: list[tiles.Tile] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -90,6 +91,7 @@ class Sequencer:
             self._thread = None
         with self._publishing:
             if self._lock is not None:
+                self._tidy()
                 self._lock.close()
                 self._lock = None
 
@@ -246,8 +248,7 @@ class Sequencer:
             while len(self._recent) > _REMEMBERED:
                 self._recent.popitem(last=False)
             self._news.notify_all()
-        for tile in tiles.written(old, old + len(entries)):
-            self._folder.drop_partials(tile)
+        self._full += [tile for tile in tiles.written(old, old + len(entries)) if tile.width == tiles.WIDTH]
 
     def _check_leaf(self, published: Checkpoint) -> outbox.LeafCheck:
         def check(index: int, leaf: bytes) -> None:
@@ -278,10 +279,16 @@ class Sequencer:
     def _run(self) -> None:
         last = False
         while not last:
-            self._wake.wait(POLL)
+            if not self._wake.wait(POLL):
+                self._tidy()
             self._wake.clear()
             last = self._stopping.is_set()  # asked before the attempt: what was recorded before `stop` is published
             last = not self._attempt() or last
+
+    def _tidy(self) -> None:
+        """In an idle moment, remove the partial forms of tiles that have become full."""
+        while self._full:
+            self._folder.drop_partials(self._full.pop())
 
     def _attempt(self) -> bool:
         """Publish once. False when nothing may be published any more until a person has looked."""

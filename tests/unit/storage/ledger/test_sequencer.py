@@ -50,6 +50,8 @@ def test_partial_files_go_once_the_full_ones_are_published(desk: Desk) -> None:
     for first in range(0, 300, 50):
         desk.record(first, 50)
         sequencer.publish_pending()
+    assert desk.audit().unchecked == ()
+    sequencer.stop()
     assert [name for name in desk.folder.names() if ".p/" in name] == [
         "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"
     ]  # fmt: skip
