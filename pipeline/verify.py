@@ -12,7 +12,7 @@ Nothing is believed but the ledger's public key. The steps, each naming what is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +30,9 @@ from storage.blobs.contract import BlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Derivative, Entry, Export, Original
 from storage.errors import IntegrityError, NotFound
-from storage.ledger import entry, merkle, verify
-from storage.ledger.folder import LedgerFolder
+from storage.ledger import checkpoint, entry, merkle, note, tiles, verify
+from storage.ledger.folder import CHECKPOINT, LedgerFolder
+from storage.ledger.tiles import Reader
 
 Tell = Callable[[str, int, int], None]
 """Progress: "ledger" or "files", done, total (entries or bytes). Called from several threads."""
@@ -82,7 +83,7 @@ class DataCheck:
     tell: Tell = lambda stage, done, total: None
     counts: Counts = field(default_factory=Counts)
 
-    def wrongs(self, recording: str | None = None) -> Iterator[Wrong]:
+    def wrongs(self, recording: str | None = None) -> Generator[Wrong, None, None]:
         """Everything that is wrong, or what concerns `recording` (and the ledger as a whole) only.
 
         Stop iterating after the first where that is enough. Raises Transient when the database or a store is down.
@@ -101,9 +102,8 @@ class DataCheck:
         """Steps 1 and 2 in one pass over both, in constant memory but for the facts."""
         folder = LedgerFolder(self.place.ledger)
         table = _Table(session, facts)
-        steps = verify.audit(
-            folder.read, self.place.vkey, names=folder.names(), since=self.place.since, visit=table.compare
-        )
+        read = _reader(folder, self.place.since)
+        steps = verify.audit(read, self.place.vkey, names=folder.names(), since=self.place.since, visit=table.compare)
         try:
             for step in steps:
                 self.counts.entries = step.done
@@ -146,6 +146,23 @@ class DataCheck:
             return _wrong_file(blob, error.zh, error.en)
         self.counts.files += 1
         return _judge(blob, store, whole.hexdigest(), chunks, size)
+
+
+def _reader(folder: LedgerFolder, since: bytes | None) -> Reader:
+    """The ledger's files. After a crash, or in the moment before it is published, the last signed checkpoint stands in
+    the guard only, but its tiles are there: then it is the head that counts.
+    """
+    published = folder.checkpoint()
+    if since is None or published is None or _size(since) <= _size(published):
+        return folder.read
+    last = tiles.covering(0, _size(since) - 1, _size(since))
+    if not (folder.root / last.path).exists():
+        return folder.read
+    return lambda path: since if path == CHECKPOINT else folder.read(path)
+
+
+def _size(signed: bytes) -> int:
+    return checkpoint.parse(note.parse(signed).text).size
 
 
 class _Table:

@@ -14,7 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.jobs import Progress
-from storage.errors import IntegrityError, Transient
+from pipeline.media import sandbox
+from pipeline.media.sandbox import Limits
+from storage.errors import IntegrityError, Refused, Transient
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)% done")
 _OVERHEAD = 16 << 20  # directories, padding, checksums; measured below 1 MiB for a hundred files
@@ -40,6 +42,28 @@ def check_image(image: Path, *, moment: datetime, progress: Progress) -> None:
             f"光盘映像自检未通过，已弃用：{error.zh}",
             f"the disc image failed its own check and was dropped: {error.en}",
         ) from error
+
+
+def is_image(file: Path) -> bool:
+    """Whether the file says that it is an ISO 9660 image (ECMA-119 8.1: "CD001" in sector 16)."""
+    with file.open("rb") as handle:
+        handle.seek(16 * 2048 + 1)
+        return handle.read(5) == b"CD001"
+
+
+def extract_image(image: Path, folder: Path) -> None:
+    """The files of an image, as Rock Ridge names them, into the empty `folder`. The image is not trusted: sandbox.
+
+    Raises Refused when it can't be read, Transient when there is no space.
+    """
+    size = image.stat().st_size
+    refuse_without_space(folder, size, 0)
+    limits = Limits(cpu_seconds=3600, wall_seconds=7200, memory_bytes=2 << 30, file_bytes=max(size, 1 << 20))
+    command = ["osirrox", "-no_rc", "-indev", "/in/disc.iso", "-extract", "/", "/out"]
+    outcome = sandbox.run(command, files={"disc.iso": image.resolve()}, writable=folder, limits=limits)
+    if not outcome.ok:
+        said = " ".join(outcome.stderr.decode("utf-8", "replace").split()[-30:])
+        raise Refused(f"无法读取光盘映像 {image}：{said}", f"the disc image {image} can't be read: {said}")
 
 
 def refuse_without_space(folder: Path, needed: int, keep_free: int) -> None:

@@ -1,0 +1,275 @@
+"""`liuhen verify`: a data directory, a recording, a receipt or an export, offline. Exit 0 sound, 1 wrong, 2 error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.commands.bar import Tell, bar
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.verify import DataCheck
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out. `wrong`: pairs (zh, en), empty when all is sound; `said`: what was found, for people."""
+
+    kind: str
+    wrong: list[tuple[str, str]]
+    said: list[tuple[str, str]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command's options. `key`: verifier key or fingerprint."""
+
+    settings: Settings
+    key: str | None
+    everything: bool
+    tell: Tell
+
+
+def verify(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH|ID",
+            help="数据目录、回执、导出光盘（映像或目录），或音像记录编号 · "
+            "data directory, receipt, export (image or folder), or a recording's identifier",
+        ),
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(help="与回执对照的文件 · the file that a receipt is about", metavar="[FILE]")
+    ] = None,
+    *,
+    key: Annotated[
+        str | None,
+        typer.Option(help="独立取得的公钥（一行文字或文件）· public key from an independent source (line or file)"),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="数据目录 · data directory (LIUHEN_DATA, ./liuhen-data)")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="列出全部不符 · list everything that is wrong")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print one JSON object")] = False,
+) -> None:
+    """离线核验，指出第一处不符 · Verify offline and name the first thing that is wrong.
+
+    退出码 · exit code: 0 相符 sound, 1 不符 wrong, 2 出错 error.
+    """
+    from pipeline.bootstrap import read_settings
+    from storage.errors import Refused
+
+    path = Path(target)
+    settings = read_settings(data=path if _is_data(path) else data)
+    with bar("核验 verifying", show=not as_json) as tell:
+        try:
+            outcome = _dispatch(path, target, file, Asked(settings, _read_key(key), everything, tell))
+        except OSError as error:
+            raise Refused(f"无法读取：{error}", f"can't be read: {error}") from error
+    _print(outcome, as_json)
+    raise typer.Exit(1 if outcome.wrong else 0)
+
+
+def _dispatch(path: Path, target: str, file: Path | None, asked: Asked) -> Outcome:
+    from pipeline.export.image import is_image
+    from storage.errors import NotFound, Refused
+    from storage.ledger.proof import HEADER
+
+    if path.is_dir():
+        if (path / "bagit.txt").exists():
+            return _export(path, asked)
+        if _is_data(path):
+            return _data(asked, None)
+        raise Refused(
+            f"{path} 既不是数据目录，也不是导出光盘。", f"{path} is neither a data directory nor an exported disc"
+        )
+    if path.is_file():
+        with path.open("rb") as handle:
+            head = handle.read(len(HEADER))
+        if head == HEADER.encode():
+            return _receipt(path, file, asked)
+        if is_image(path):
+            return _image(path, asked)
+        raise Refused(f"{path} 既不是回执，也不是光盘映像。", f"{path} is neither a receipt nor a disc image")
+    if len(target) == 26 and target.isalnum():
+        return _data(asked, target.lower())
+    raise NotFound(f"找不到 {target}。", f"there is no {target}")
+
+
+def _is_data(path: Path) -> bool:
+    return (path / "ledger" / "checkpoint").exists() or (path / "liuhen.db").exists()
+
+
+def _read_key(key: str | None) -> str | None:
+    """The key as given, or what stands in the file of that name: one line, or a station's key file."""
+    if key is None or not Path(key).is_file():
+        return key
+    content = Path(key).read_text(encoding="utf-8").strip()
+    return str(json.loads(content)["log"]) if content.startswith("{") else content
+
+
+def _own_key(settings: Settings) -> str | None:
+    """The public key of the data directory's own signing key, under the name its checkpoint has; None without one."""
+    from pipeline.bootstrap import passphrase
+    from storage.errors import LiuhenError
+    from storage.ledger import checkpoint, note
+    from storage.ledger.keys import load
+
+    if not (settings.keys / "ledger.pem").exists():
+        return None
+    origin = settings.origin
+    with contextlib.suppress(LiuhenError, OSError):
+        origin = checkpoint.parse(note.parse((settings.ledger / "checkpoint").read_bytes()).text).origin
+    with contextlib.suppress(LiuhenError, OSError):
+        return load(settings.keys / "ledger.pem", origin, passphrase(settings)).vkey
+    return None
+
+
+def _pinned(asked: Asked) -> tuple[str, list[tuple[str, str]]]:
+    """The key to believe in, and a word of warning when nobody gave one."""
+    from storage.errors import Refused
+
+    if asked.key:
+        return asked.key, []
+    own = _own_key(asked.settings)
+    if own is None:
+        raise Refused(
+            "请用 --key 给出存证链公钥（采集站密钥文件或单位公告中有）。",
+            "give the ledger's public key with --key (it is in a station's key file and in the bureau's notice)",
+        )
+    zh = "提示：公钥取自数据目录本身；请用 --key 给出独立取得的公钥，以防整个目录被替换。"
+    en = "note: the key is the data directory's own; give one from elsewhere with --key to rule out a swapped directory"
+    return own, [(zh, en)]
+
+
+def _data(asked: Asked, recording: str | None) -> Outcome:
+    vkey, said = _pinned(asked)
+    with _open_data(asked, vkey) as check:
+        wrongs = check.wrongs(recording)
+        wrong = [(each.zh, each.en) for each in (wrongs if asked.everything else islice(wrongs, 1))]
+        wrongs.close()
+        counts = check.counts
+    if not wrong:
+        files = f"{counts.files} files ({counts.bytes:,} bytes)"
+        zh = f"存证链 {counts.entries} 条、数据库、{counts.files} 个文件（{counts.bytes:,} 字节）全部相符。"
+        said.append((zh, f"the ledger's {counts.entries} entries, the database and {files} agree"))
+    if counts.pending:
+        zh, en = (
+            f"另有 {counts.pending} 条待写入存证链。",
+            f"{counts.pending} events wait to be written into the ledger",
+        )
+        said.append((zh, en))
+    facts = {"key": vkey, "entries": counts.entries, "pending": counts.pending, "files": counts.files}
+    return Outcome("recording" if recording else "data", wrong, said, {**facts, "bytes": counts.bytes})
+
+
+@contextlib.contextmanager
+def _open_data(asked: Asked, vkey: str) -> Iterator[DataCheck]:
+    """Everything opened for looking; no schema is changed and nothing is published."""
+    from pipeline.bootstrap import open_tiers
+    from pipeline.verify import DataCheck, DataPlace
+    from storage.catalogue.catalogue import Catalogue
+    from storage.errors import NotFound
+
+    settings = asked.settings
+    if not settings.database_url and not (settings.data / "liuhen.db").exists():
+        raise NotFound(f"{settings.data} 中没有数据库。", f"there is no database in {settings.data}")
+    guard = settings.keys / "last-checkpoint"
+    catalogue = Catalogue(settings.database)
+    try:
+        since = guard.read_bytes() if guard.exists() else None
+        place = DataPlace(catalogue, open_tiers(settings), settings.ledger, vkey, since)
+        yield DataCheck(place, asked.tell)
+    finally:
+        catalogue.close()
+
+
+def _receipt(path: Path, file: Path | None, asked: Asked) -> Outcome:
+    from storage.clock import iso
+    from storage.errors import IntegrityError
+    from storage.ledger.proof import verify_receipt
+
+    vkey, said = _pinned(asked)
+    try:
+        receipt = verify_receipt(path.read_bytes(), vkey)
+    except IntegrityError as error:
+        return Outcome("receipt", [(error.zh, error.en)], said, {"key": vkey})
+    event, payload = receipt.entry.event, receipt.entry.event.payload
+    origin, where = receipt.checkpoint.origin, f"{event.event}, {event.subject}, {iso(event.time)}"
+    said.append((f"存证链 {origin} 第 {receipt.index} 条：{where}", f"entry {receipt.index} of {origin}: {where}"))
+    if "sha256" in payload:
+        said.append((f"SHA-256 {payload['sha256']}", f"{payload.get('name', '')} ({payload.get('size', '?')} bytes)"))
+    wrong = _compare(file, payload, asked) if file else []
+    facts = {"key": vkey, "index": receipt.index, "event": event.event, "subject": event.subject, "payload": payload}
+    return Outcome("receipt", wrong, said, facts)
+
+
+def _compare(file: Path, payload: Any, asked: Asked) -> list[tuple[str, str]]:
+    """The file in hand against what was received: SHA-256, size and chunk root."""
+    import hashlib
+
+    from storage.ledger.merkle import CHUNK_SIZE, ChunkHasher
+
+    whole, chunks, size, total = hashlib.sha256(), ChunkHasher(), 0, file.stat().st_size
+    with file.open("rb") as handle:
+        while piece := handle.read(CHUNK_SIZE):
+            whole.update(piece)
+            chunks.update(piece)
+            size += len(piece)
+            asked.tell(file.name, size, total)
+    found = {"sha256": whole.hexdigest(), "size": size, "root": chunks.finish().hex()}
+    for name, value in found.items():
+        if payload.get(name) != value:
+            zh = f"{file} 不是回执所记的文件：{name} 为 {value}，回执记为 {payload.get(name)}。"
+            en = f"{file} is not the file of the receipt: its {name} is {value}, the receipt says {payload.get(name)}"
+            return [(zh, en)]
+    return []
+
+
+def _image(path: Path, asked: Asked) -> Outcome:
+    from pipeline.export.image import extract_image
+
+    with tempfile.TemporaryDirectory(prefix="liuhen-verify-") as folder:
+        extract_image(path, Path(folder))
+        return _export(Path(folder), asked)
+
+
+def _export(folder: Path, asked: Asked) -> Outcome:
+    """With our own copy of the verifier: a program on a disc that is to be verified is not run."""
+    from pipeline.export.verifier.verify import Wrong
+    from pipeline.export.verifier.verify import verify as verify_disc
+
+    said: list[tuple[str, str]] = []
+
+    def tell(name: str, done: float) -> None:
+        asked.tell(name, round(done * 1000), 1000)
+
+    try:
+        digest = verify_disc(folder, asked.key, lambda zh, en: said.append((zh, en)), tell)
+    except Wrong as wrong:
+        return Outcome("export", [(wrong.zh, wrong.en)], said)
+    return Outcome("export", [], said, {"bag_sha256": digest})
+
+
+def _print(outcome: Outcome, as_json: bool) -> None:
+    sound = not outcome.wrong
+    if as_json:
+        wrong = [{"zh": zh, "en": en} for zh, en in outcome.wrong]
+        answer = {"kind": outcome.kind, "sound": sound, "wrong": wrong, **outcome.facts}
+        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        return
+    for zh, en in outcome.said:
+        typer.echo(f"{zh}\n{en}")
+    for zh, en in outcome.wrong:
+        typer.echo(f"✗ 不符：{zh}\n  wrong: {en}")
+    if sound:
+        typer.echo("✓ 核验通过\n  sound: everything checked is as recorded")
