@@ -16,7 +16,7 @@ from api.demo.stage import StageFailed
 
 def flip_a_byte(play: Play) -> None:
     """One bit of a stored original. The verifier must name the blob and the byte range."""
-    blob = max((play.service.data / "blobs").rglob("originals/??/*"), key=_size_of_blob)
+    blob = max((play.service.data / "blobs" / "long_term").rglob("originals/??/*"), key=_size_of_blob)
     original = blob.read_bytes()
     changed = bytearray(original)
     changed[len(changed) // 2] ^= 1

@@ -90,7 +90,7 @@ def start_service(play: Play) -> None:
         ("zhaolei", "赵磊", "auditor"),
     ):
         told = service.run("admin", "user", "add", login, "--name", name, "--role", role, "--json")
-        play.people[login] = Person(service.url, login, json.loads(told)["one_time_password"])
+        play.people[login] = Person(service.url, login, json.loads(told)["password"])
     service.run("admin", "station", "add", STATION, "--out", play.key)
     say.good(
         "已建账号：执法人员、审批人、审计员；已登记采集站 ST-01",
@@ -102,16 +102,20 @@ def dock_card(play: Play) -> None:
     """The station takes the card in, twice; a camera without a station copies a file."""
     say = play.stages
     first = play.dock(play.footage.card)
+    say.check(first["safe_to_wipe"], "全部文件的回执已离线核验：可清除", "every receipt verified offline: safe to wipe")
     for file in first["files"]:
-        say.check(
-            file["state"] == "safe", f"{file['path']} 回执已离线核验：可清除", f"{file['path']}: receipt verified, safe"
-        )
+        say.say(f"  {file['path']}  {file['sha256'][:16]}…", f"  {file['path']}  {file['sha256'][:16]}…")
+    receipts = {file["receipt"]: Path(file["receipt"]).read_bytes() for file in first["files"] if file["receipt"]}
     again = play.dock(play.footage.card)
-    same = [file["receipt_sha256"] for file in first["files"]] == [file["receipt_sha256"] for file in again["files"]]
+    same = all(Path(path).read_bytes() == content for path, content in receipts.items())
     say.check(
-        same and again["uploaded"] == 0,
-        "再次采集：回执相同，未重复上传",
-        "docked again: same receipts, nothing sent twice",
+        same and again["safe_to_wipe"], "再次采集：回执逐字节相同", "docked again: the same receipts, byte by byte"
+    )
+    blobs = [path for path in (play.service.data / "blobs").rglob("originals/??/*") if not path.suffix]
+    say.check(
+        len(blobs) == len(receipts),
+        f"库中原件 {len(blobs)} 份，每份一个",
+        f"{len(blobs)} originals kept, one copy each",
     )
     shutil.copy(play.footage.audio, play.service.watch / play.footage.audio.name)
     proof = play.service.watch / "received" / f"{play.footage.audio.name}.tlog-proof"
