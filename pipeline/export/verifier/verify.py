@@ -138,7 +138,7 @@ class Disc:
         self.paths: dict[str, Path] = {}
         self.payload: dict[str, tuple[str, bytes, int]] = {}
         self.entries: list[dict[str, Any]] = []
-        self.subject, self.head = "", ("", 0, b"")
+        self.subject, self.request, self.head = "", "", ("", 0, b"")
 
     def read(self, name: str) -> bytes:
         if name not in self.paths:
@@ -286,7 +286,13 @@ def check_chain(disc: Disc) -> None:
         if entry["prev"] != previous or entry["index"] <= index:
             raise Wrong(f"{entry['file']} 与前一条目不相连", f"{entry['file']} does not follow the entry before it")
         previous, index = entry["leaf"], entry["index"]
-    disc.say(f"    {disc.subject}", f"    {disc.subject}: unbroken from its first entry to the checkpoint")
+    approved = [each["request"] for each in disc.payloads("request.decided") if each["approved"] is True]
+    disc.request = next((each for each in approved if f"Internal-Sender-Identifier: request:{each}" in info), "")
+    if not disc.request:
+        raise Wrong(
+            "没有 bag-info.txt 所记申请的批准条目", "no entry approves the request in bag-info.txt: the chain was cut"
+        )
+    disc.say(f"    {disc.subject}", f"    {disc.subject}: unbroken from its first entry, past the export's approval")
 
 
 def check_originals(disc: Disc) -> None:
@@ -322,6 +328,7 @@ def check_explanation(disc: Disc) -> None:
     kinds, facts = ("index", "event", "time"), ("sha256", "root", "size")
     pairs: dict[str, tuple[Any, Any]] = {
         "recording": (said["recording"]["id"], disc.subject.partition(":")[2]),
+        "request": (said["request"]["id"], disc.request),
         "verdict": (said["verdict"], verdicts[-1] if verdicts else None),
         "ledger": ([said["ledger"][each] for each in ("origin", "size", "root")], [origin, size, root.hex()]),
         "custody": ([[e[k] for k in kinds] for e in said["custody"]], [[e[k] for k in kinds] for e in disc.entries]),

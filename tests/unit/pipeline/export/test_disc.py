@@ -281,6 +281,19 @@ def drop_first_entry(disc: Path) -> str:
     return "0002.tlog-proof"
 
 
+def cut_the_chain(disc: Path) -> str:
+    """Everything from the second analysis on would be gone, and nobody the wiser, but for the approval."""
+    for path in sorted((disc / "ledger/proofs").iterdir())[3:]:
+        path.unlink()
+    return "bag-info.txt"
+
+
+def other_request(disc: Path) -> str:
+    path = disc / "bag-info.txt"
+    path.write_text(path.read_text().replace("request:", "request:x"))
+    return "bag-info.txt"
+
+
 def swap_entries(disc: Path) -> str:
     one, two = disc / "ledger/proofs/0001.tlog-proof", disc / "ledger/proofs/0002.tlog-proof"
     first_content = one.read_bytes()
@@ -341,6 +354,8 @@ FORGERIES: list[Callable[[Path], str]] = [
     swap_key,
     drop_entry,
     drop_first_entry,
+    cut_the_chain,
+    other_request,
     swap_entries,
     drop_original,
     drop_chunk_list,
