@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import secrets
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 
 from storage.blobs.s3 import S3BlobStore, connect
 from storage.blobs.s3_place import S3Place
@@ -114,3 +119,44 @@ def test_an_object_changed_behind_our_back_is_not_handed_to_programs(s3_url: str
     )
     with pytest.raises(IntegrityError), store.local_path("a"):
         pass
+
+
+def deaf_store(s3_url: str, *, also_to_retention_calls: bool) -> S3BlobStore:
+    """A service that takes no notice of the lock headers of an upload (as Ceph RGW in parts), or of any lock at all."""
+    place = S3Place.parse(s3_url)
+    client = connect(place)
+
+    def without_lock_headers(params: dict[str, Any], **_: object) -> None:
+        for name in [name for name in params["headers"] if name.lower().startswith("x-amz-object-lock-")]:
+            del params["headers"][name]
+
+    def pretended(request: AWSPreparedRequest, **_: object) -> Any:
+        return AWSResponse(request.url, 200, HTTPHeaders(), RawAnswer())
+
+    for operation in ("PutObject", "CreateMultipartUpload"):
+        client.meta.events.register(f"before-call.s3.{operation}", without_lock_headers)
+    if also_to_retention_calls:
+        client.meta.events.register("before-send.s3.PutObjectRetention", pretended)
+    return S3BlobStore(client, place, part_size=SMALLEST_PART)
+
+
+class RawAnswer(io.BytesIO):
+    """An empty body, in the form botocore reads one."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+@pytest.mark.parametrize("size", [9, SMALLEST_PART + 1], ids=["one request", "in parts"])
+def test_a_service_that_ignores_lock_headers_is_made_to_lock(s3_url: str, tmp_path: Path, size: int) -> None:
+    store, content = deaf_store(s3_url, also_to_retention_calls=False), bytes(size)
+    until = (now() + timedelta(days=1)).replace(microsecond=0)
+    store.put("a", file_of(tmp_path, content), sha256=digest(content), retain_until=until)
+    found = store_at(s3_url).stat("a")
+    assert found is not None and found.retain_until == until
+
+
+def test_a_service_that_only_says_it_locks_is_not_believed(s3_url: str, tmp_path: Path) -> None:
+    store = deaf_store(s3_url, also_to_retention_calls=True)
+    with pytest.raises(Refused, match="did not lock"):
+        store.put("a", file_of(tmp_path, b"content"), sha256=digest(b"content"), retain_until=now() + timedelta(days=1))
