@@ -204,6 +204,23 @@ def descriptions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             )
 
 
+def samples(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/SAMPLES: a video track declares more pictures than could be read (edit lists may drop some)."""
+    if not picture.boxes or picture.boxes.fragmented or len(picture.boxes.tracks) != len(picture.tracks):
+        return
+    for declared, track in zip(picture.boxes.tracks, picture.tracks, strict=True):
+        there = track.stream.packets
+        if declared.handler == "vide" and there < declared.samples and (there == 0 or not declared.edits):
+            yield Finding(
+                code="REC-TRUE/SAMPLES",
+                axis=Axis.FILE,
+                severity=Severity.SUSPICION,
+                zh=f"索引声明有 {declared.samples} 帧画面，只能读到 {there} 帧。",
+                en=f"the index declares {declared.samples} pictures, {there} could be read",
+                evidence={"track": declared.id, "declared": declared.samples, "read": there},
+            )
+
+
 def box_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-TRUE/BOX-ORDER: the index stands before the footage; devices usually write it after. Context only."""
     order = [box.type for box in picture.boxes.top if box.type in ("moov", "mdat")] if picture.boxes else []
@@ -218,4 +235,4 @@ def box_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-CHECKS = (edit_list, durations, dates, no_date, modified_later, truncated, trailing, descriptions, box_order)
+CHECKS = (edit_list, durations, dates, no_date, modified_later, truncated, trailing, descriptions, samples, box_order)

@@ -251,7 +251,8 @@ class Picture:
     """Everything known of one file before any judgement.
 
     `name`: for display. `size`: bytes. `kind`: video, audio, photos or unknown. `format`: libav's demuxer name.
-    `problem`: (zh, en) why it could not be read, None when it could. `isolated`/`why_not`: how the sandbox stood.
+    `problem`: (zh, en) why it could not be read, None when it could. `stopped`: why reading ended before the file did,
+    "" when it did not. `isolated`/`why_not`: how the sandbox stood.
     """
 
     name: str
@@ -265,6 +266,7 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     traces: tuple[Trace, ...] = ()
     photo: Photo | None = None
+    stopped: str = ""
     problem: tuple[str, str] | None = None
     isolated: bool = True
     why_not: str = ""

@@ -190,4 +190,21 @@ def damaged_packets(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-CHECKS = (picture_gaps, sound_gaps, backwards, repeated_times, sound_and_picture, damaged_packets)
+def read_to_the_end(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-TRUE/READ-STOPPED: the reader gave up before the end of the file; what follows is unchecked."""
+    if picture.stopped:
+        ends = [track.end for track in picture.tracks if track.end is not None]
+        at = round(max(ends), 6) if ends else None
+        yield Finding(
+            code="REC-TRUE/READ-STOPPED",
+            axis=Axis.FILE,
+            severity=Severity.SUSPICION,
+            start=at,
+            end=at,
+            zh="文件只能读到一部分，其后内容未检查。",
+            en=f"only a part of the file could be read, the rest is unchecked ({picture.stopped})",
+            evidence={"reason": picture.stopped},
+        )
+
+
+CHECKS = (picture_gaps, sound_gaps, backwards, repeated_times, sound_and_picture, damaged_packets, read_to_the_end)

@@ -77,9 +77,9 @@ def _media(file: BinaryIO, exif: threading.Thread, tags: dict[str, Tag]) -> None
     try:
         with _opened(file) as container:
             tracks = [_Track(stream) for stream in container.streams]
-            _demux(container, tracks)
+            stopped = _demux(container, tracks)
             exif.join()
-            _write(_head(container, tracks, structure, tags), [track.arrays() for track in tracks])
+            _write(_head(container, tracks, structure, tags, stopped), [track.arrays() for track in tracks])
     except (av.error.FFmpegError, OSError, ValueError) as error:
         exif.join()
         _write(wire.Head(kind=kinds.UNKNOWN, boxes=structure, metadata=tags, problem=_why(error, structure)), [])
@@ -101,15 +101,25 @@ def _deny(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
     raise PermissionError("the file asks for another file or address; it is not opened")
 
 
-def _demux(container: InputContainer, tracks: list[_Track]) -> None:
-    left = _MOST_PACKETS
-    with contextlib.suppress(av.error.EOFError):
+def _demux(container: InputContainer, tracks: list[_Track]) -> str:
+    """Take every packet. Returns "" or why that ended before the file did, when something could be read at all."""
+    taken = 0
+    try:
         for packet in container.demux():
             if packet.size or packet.pts is not None:
                 tracks[packet.stream.index].take(packet)
-                left -= 1
-                if left < 0:
-                    raise ValueError("too many packets")
+                taken += 1
+                if taken > _MOST_PACKETS:
+                    return f"more than {_MOST_PACKETS} packets"
+    except av.error.EOFError:
+        return ""
+    except (av.error.FFmpegError, OSError) as error:
+        if not taken:
+            raise
+        return type(error).__name__
+    except IndexError:  # PyAV 18 can't take up a stream that appears after the start
+        return "a stream appears after the start"
+    return ""
 
 
 class _Track:
@@ -168,9 +178,10 @@ class _Track:
 
     def stream(self) -> Stream:
         base, stream = self._stream.time_base, self._stream
-        context = stream.codec_context
-        video = stream.type == "video"
-        rate = stream.average_rate if video else None
+        context = stream.codec_context  # None for a codec libav does not know
+        seen, heard = (context if stream.type == kind else None for kind in ("video", "audio"))
+        rate = stream.average_rate if seen else None
+        cover = bool(stream.disposition & av.stream.Disposition.attached_pic)
         return Stream(
             index=stream.index,
             kind=stream.type or "data",
@@ -178,17 +189,18 @@ class _Track:
             time_base=(base.numerator, base.denominator) if base else (1, 1),
             packets=len(self._columns[0]),
             frame_rate=float(rate) if rate else None,
-            width=context.width if video else None,
-            height=context.height if video else None,
-            sample_rate=context.sample_rate if stream.type == "audio" else None,
-            channels=context.channels if stream.type == "audio" else None,
+            width=seen.width if seen else None,
+            height=seen.height if seen else None,
+            sample_rate=heard.sample_rate if heard else None,
+            channels=heard.channels if heard else None,
             extradata_sha256=hashlib.sha256(self._extradata).hexdigest() if self._extradata else "",
-            still=video
-            and (len(self._columns[0]) <= 1 or bool(stream.disposition & av.stream.Disposition.attached_pic)),
+            still=stream.type == "video" and (len(self._columns[0]) <= 1 or cover),
         )
 
 
-def _head(container: InputContainer, tracks: list[_Track], structure: Boxes | None, tags: dict[str, Tag]) -> wire.Head:
+def _head(
+    container: InputContainer, tracks: list[_Track], structure: Boxes | None, tags: dict[str, Tag], stopped: str
+) -> wire.Head:
     streams = tuple(track.stream() for track in tracks)
     kind = kinds.of_streams(streams)
     facts = {stream.index: track.h264 for stream, track in zip(streams, tracks, strict=True)}
@@ -202,13 +214,12 @@ def _head(container: InputContainer, tracks: list[_Track], structure: Boxes | No
         boxes=structure,
         metadata=tags,
         traces=tuple(trace for track in tracks for trace in track.traces),
+        stopped=stopped,
         problem=None if kind != kinds.UNKNOWN else ("文件中没有视频或音频。", "there is no video or audio in the file"),
     )
 
 
 def _why(error: Exception, structure: Boxes | None) -> tuple[str, str]:
-    if str(error) == "too many packets":
-        return "数据包过多，超出检查上限。", f"more than {_MOST_PACKETS} packets: more than a check may take"
     if structure and not any(box.type in ("moov", "moof") for box in structure.top):
         return (
             "文件不完整：缺少索引（moov），多为录制时断电或文件被截断所致。",

@@ -40,6 +40,7 @@ class Head:
     metadata: Mapping[str, Tag] = field(default_factory=dict)
     traces: tuple[Trace, ...] = ()
     photo: Photo | None = None
+    stopped: str = ""
     problem: tuple[str, str] | None = None
 
 
@@ -83,6 +84,7 @@ def decode(data: bytes, *, name: str, size: int) -> Picture:
         metadata=Metadata(head.metadata),
         traces=head.traces,
         photo=head.photo,
+        stopped=head.stopped,
         problem=head.problem,
     )
 

@@ -96,6 +96,11 @@ def test_two_sample_descriptions_are_a_suspicion() -> None:
     assert told(found(boxes(track_box(descriptions=("avc1", "avc1"))))) == [("SAMPLE-DESCRIPTIONS", "suspicion")]
 
 
+def test_pictures_declared_but_absent_are_a_suspicion() -> None:
+    assert told(found(boxes(track_box(samples=300)))) == [("SAMPLES", "suspicion")]
+    assert found(boxes(track_box(samples=300, edits=[Edit(10.0, 0.0)]))) == []
+
+
 def test_an_index_before_the_footage_is_context() -> None:
     def order(*types: str, **facts: Any) -> Boxes:
         return boxes(track_box(), top=tuple(Box(kind, 0, 8) for kind in types), **facts)

@@ -118,6 +118,11 @@ def test_damaged_packets_are_named() -> None:
     assert told([damage]) == [("DAMAGED", "suspicion")] and damage.evidence["packets"] == [7]
 
 
+def test_a_file_read_only_in_part_is_a_suspicion() -> None:
+    (stop,) = found(picture(video(steady(4)), stopped="InvalidDataError"))
+    assert told([stop]) == [("READ-STOPPED", "suspicion")] and stop.start == 4.0
+
+
 def test_a_stream_without_times_gives_no_findings() -> None:
     track = video(steady(4))
     unknown = array("q", [-(1 << 63)] * 100)

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
-from pipeline.media import probe
+from pipeline.media import probe, sandbox
 from pipeline.media.picture import picture_of
 from pipeline.samples import Footage
 from storage.errors import NotFound
@@ -85,6 +85,23 @@ def test_a_camera_file_in_full(footage: Footage) -> None:
     assert picture.metadata.serial == "LH00012" and picture.metadata.position is not None
     assert picture.moment is not None and picture.moment.isoformat() == "2026-11-18T01:30:12+00:00"
     assert picture.media_duration == pytest.approx(12.0)
+
+
+def test_without_bubblewrap_files_are_read_and_it_is_said(footage: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "unavailable", lambda: "no user namespaces")
+    picture = picture_of(footage.segments[0])
+    assert picture.problem is None and picture.metadata.serial == "LH00012"
+    assert not picture.isolated and picture.why_not == "no user namespaces"
+    assert picture_of(footage.hostile / "playlist.mp4").problem is not None
+
+
+def test_a_stream_that_appears_late_ends_the_reading_and_not_the_picture(tmp_path: Path) -> None:
+    sound = make(tmp_path / "a.flv", "-map", "1", "-c:a", "mp3", "-ar", "44100").read_bytes()
+    film = make(tmp_path / "b.flv", "-map", "0", "-c:v", "flv").read_bytes()
+    both = tmp_path / "c.flv"
+    both.write_bytes(sound + film[13:])  # tags of a second stream behind those of the first, header left out
+    picture = picture_of(both)
+    assert picture.problem is None and picture.kind in ("audio", "video")
 
 
 def test_a_photo_is_read_but_not_decoded(footage: Footage) -> None:
