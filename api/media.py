@@ -51,16 +51,16 @@ def stream(
         )
     derivative = _derivative(web, recording_id, original, kind)
     tag = f'"{derivative.sha256}"'
-    start, length = _wanted(range_header if if_range in ("", tag) else "", derivative.size)
+    wanted = _wanted(range_header if if_range in ("", tag) else "", derivative.size)
+    start, length = wanted or (0, derivative.size)
     pieces = web.services.tiers[derivative.tier].open(derivative_key(derivative.sha256), start=start, length=length)
     if web.services.access.look(grant, original, derivative.sha256, start=start):
         web.notify()
-    partial = length < derivative.size
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Length": str(length), "Content-Disposition": "inline"}
-    if partial:
+    if wanted:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{derivative.size}"
     media_type = derivative.media_type if derivative.media_type in TYPES else "application/octet-stream"
-    return _streaming(_while_granted(web, grant, pieces), media_type, headers, 206 if partial else 200)
+    return _streaming(_while_granted(web, grant, pieces), media_type, headers, 206 if wanted else 200)
 
 
 @router.get("/exports/{request_id}")
@@ -98,11 +98,11 @@ def _derivative(web: Web, recording_id: str, original: str, kind: str) -> Deriva
     return found
 
 
-def _wanted(header: str, size: int) -> tuple[int, int]:
-    """Start and length of the one range asked for, the whole file where none is (or several: RFC 9110 allows it)."""
+def _wanted(header: str, size: int) -> tuple[int, int] | None:
+    """Start and length of the one range asked for; None, the whole file, for no range or several (RFC 9110 14.2)."""
     asked = _RANGE.fullmatch(header.strip())
     if asked is None or asked.groups() == ("", ""):
-        return 0, size
+        return None
     first, last = asked.groups()
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1

@@ -124,13 +124,14 @@ def _lane(lane: str, y: int, marks: Sequence[_Mark], total: float, lang: str) ->
         width = max((mark.end - mark.start) / total * PLOT, MIN_MARK)
         x = min(x, LEFT + PLOT - width)
         local = _seconds(mark.finding.get("start"))
+        whole = mark.finding.get("start") is None
         when = span(mark.finding.get("start"), mark.finding.get("end"))
         title = f"{_say(SEVERITIES[lane], lang)} {mark.finding['code']} · {when} · {mark.finding[lang]}"
-        whole = " whole" if mark.finding.get("start") is None else ""
+        top, tall = (y + 11, 2) if whole else (y + 7, 10)
         yield (
-            f'<g class="mark s-{lane}{whole}" tabindex="0" role="button" data-seek="{local:.3f}" '
+            f'<g class="mark s-{lane}{" whole" if whole else ""}" tabindex="0" role="button" data-seek="{local:.3f}" '
             f'data-segment="{mark.segment or 1}" aria-label="{escape(title)}"><title>{escape(title)}</title>'
-            f'<rect x="{x:.1f}" y="{y + 7}" width="{width:.1f}" height="10" rx="1.5"/>{_shape(lane, x, y + 12)}</g>'
+            f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{tall}" rx="1"/>{_shape(lane, x, y + 12)}</g>'
         )
 
 

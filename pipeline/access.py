@@ -188,10 +188,10 @@ class Access:
 
 
 def active_user(session: Session, user_id: str) -> User:
-    """The user as the database has them now. Raises Refused for one who is unknown or disabled."""
+    """The user as the database has them now. Raises NoRight for one who is unknown or disabled."""
     user = session.get(User, user_id)
     if user is None or user.disabled:
-        raise Refused(
+        raise NoRight(
             "该账号不存在或已停用，请联系管理员。", "the account is unknown or disabled: see an administrator"
         )
     return user

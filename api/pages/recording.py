@@ -66,6 +66,7 @@ def show(
         dossier=dossier,
         recording=dossier.recording,
         steps=[step(entry) for entry in dossier.chain],
+        made_kinds={made.sha256: made.kind for segment in dossier.segments for made in segment.derivatives},
         svg=timeline.draw(dossier.recording.report, language(request)),
         asked=asked,
         pending={row.request.kind for row in asked if row.request.state == RequestState.PENDING},

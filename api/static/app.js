@@ -32,7 +32,6 @@ function show(segment, then) {
   if (!player || !link) return false;
   if (player.dataset.now !== String(segment)) {
     player.dataset.now = String(segment);
-    player.removeAttribute("poster");
     player.src = link.dataset.source;
     for (const other of document.querySelectorAll("[data-segment-link]")) other.removeAttribute("aria-current");
     link.setAttribute("aria-current", "true");

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from starlette.testclient import TestClient
 from api.app import make_app
 from api.guard import Limits
 from api.signin import SESSION_COOKIE
-from pipeline.accounts import Accounts
+from pipeline.accounts import hash_password
 from pipeline.bootstrap import Services, wire
 from pipeline.intake import Arrival, Spooled
 from pipeline.settings import Settings
@@ -105,10 +106,8 @@ def bureau(data: Path, **settings: Any) -> Iterator[Bureau]:
     services = wire(Settings(data=data, min_free=0, **settings), clock)
     made = Bureau(services, clock)
     try:
-        accounts = Accounts(services.catalogue, clock)
         for login, (name, roles) in PEOPLE.items():
-            accounts.create(login, name, roles, by=SETUP)
-            _settle(made, login)
+            made.users[login] = _add(made, login, name, roles)
         made.publish()
         yield made
     finally:
@@ -116,26 +115,22 @@ def bureau(data: Path, **settings: Any) -> Iterator[Bureau]:
         services.catalogue.close()
 
 
-def _settle(made: Bureau, login: str) -> None:
-    """Give a user the tests' password; argon2 once for all of them."""
+def _add(made: Bureau, login: str, name: str, roles: list[Role]) -> str:
+    """A user with the tests' password. Its hash is made once: argon2 is slow on purpose."""
+    user = User(id=new_id(), login=login, name=name, roles=roles, password=_hashed(), created=made.clock.now)
     with made.services.catalogue.write() as session:
-        user = session.query(User).filter(User.login == login).one()
-        user.password, user.must_change = _hashed(), False
-        made.users[login] = user.id
+        session.add(user)
+    return user.id
 
 
-_HASH: list[str] = []
-
-
+@cache
 def _hashed() -> str:
-    from pipeline.accounts import hash_password
-
-    if not _HASH:
-        _HASH.append(hash_password(PASSWORD))
-    return _HASH[0]
+    return hash_password(PASSWORD)
 
 
-def finding(code: str, severity: str = "violation", start: float | None = None, end: float | None = None) -> dict[str, Any]:
+def finding(
+    code: str, severity: str = "violation", start: float | None = None, end: float | None = None
+) -> dict[str, Any]:
     return {
         "code": code,
         "axis": "timeline",
@@ -233,7 +228,9 @@ def derive(made: Bureau, original: str, kind: str, content: bytes, media_type: s
 class Browser:
     """A signed-in (or not) client that sends forms as a page would, with the token in them."""
 
-    def __init__(self, made: Bureau, login: str | None = None, *, limits: Limits | None = None, app: Any = None) -> None:
+    def __init__(
+        self, made: Bureau, login: str | None = None, *, limits: Limits | None = None, app: Any = None
+    ) -> None:
         self.app = app or make_app(made.services, limits or Limits(changes=100_000))
         self.client = TestClient(
             self.app, base_url="http://testserver", headers={"accept": "text/html"}, follow_redirects=False
