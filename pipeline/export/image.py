@@ -61,7 +61,7 @@ def extract_image(image: Path, folder: Path) -> None:
     limits = Limits(cpu_seconds=3600, wall_seconds=7200, memory_bytes=2 << 30, file_bytes=max(size, 1 << 20))
     command = ["osirrox", "-no_rc", "-indev", "/in/disc.iso", "-extract", "/", "/out"]
     outcome = sandbox.run(command, files={"disc.iso": image.resolve()}, writable=folder, limits=limits)
-    if not outcome.ok:
+    if not outcome.ok or not any(folder.iterdir()):  # nothing readable on it is no error to xorriso
         said = " ".join(outcome.stderr.decode("utf-8", "replace").split()[-30:])
         raise Refused(f"无法读取光盘映像 {image}：{said}", f"the disc image {image} can't be read: {said}")
 
