@@ -12,6 +12,7 @@ Nothing is believed but the ledger's public key. The steps, each naming what is 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class DataCheck:
     place: DataPlace
     tell: Tell = lambda stage, done, total: None
     counts: Counts = field(default_factory=Counts)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wrongs(self, recording: str | None = None) -> Generator[Wrong, None, None]:
         """Everything that is wrong, or what concerns `recording` (and the ledger as a whole) only.
@@ -90,6 +92,7 @@ class DataCheck:
         """
         subject = f"recording:{recording}" if recording else None
         with self.place.catalogue.read() as session:
+            _snapshot(session)
             facts = LedgerFacts()
             found = list(self._ledger(session, facts))
             yield from found
@@ -129,6 +132,12 @@ class DataCheck:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _count(self, size: int, total: int) -> None:
+        with self._lock:
+            self.counts.bytes += size
+            done = self.counts.bytes
+        self.tell("files", done, total)
+
     def _look(self, blob: _Blob, total: int) -> Wrong | None:
         """Read one file again. An error of the store about its own records is a finding like any other."""
         store = self.place.tiers[blob.tier]
@@ -138,13 +147,13 @@ class DataCheck:
                 whole.update(piece)
                 chunks.update(piece)
                 size += len(piece)
-                self.counts.bytes += len(piece)
-                self.tell("files", self.counts.bytes, total)
+                self._count(len(piece), total)
         except NotFound:
             return _wrong_file(blob, "文件缺失", "the file is missing")
         except IntegrityError as error:
             return _wrong_file(blob, error.zh, error.en)
-        self.counts.files += 1
+        with self._lock:
+            self.counts.files += 1
         return _judge(blob, store, whole.hexdigest(), chunks, size)
 
 
@@ -163,6 +172,12 @@ def _reader(folder: LedgerFolder, since: bytes | None) -> Reader:
 
 def _size(signed: bytes) -> int:
     return checkpoint.parse(note.parse(signed).text).size
+
+
+def _snapshot(session: Session) -> None:
+    """All reading of one moment, so that a service at work beside us is no contradiction. SQLite does so anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 class _Table:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from storage.catalogue.tables import Entry as EntryRow
 from storage.errors import IntegrityError
@@ -29,6 +30,11 @@ class ProvenChain:
     signed: bytes
     head: Checkpoint
     key: note.Verifier
+
+    def payloads(self, event: str) -> list[Mapping[str, Any]]:
+        """What the entries of this event say, oldest first."""
+        events = [each.verified.entry.event for each in self.entries]
+        return [each.payload for each in events if each.event == event]
 
 
 def prove(rows: Sequence[EntryRow], folder: Path, vkey: str) -> ProvenChain:

@@ -50,6 +50,7 @@ class Package:
 
     def fill(self, dossier: Dossier, chain: ProvenChain, imprint: Imprint) -> Packed:
         """Write everything. Raises IntegrityError when a blob or a report is not what was recorded."""
+        _check_agreement(dossier, chain)
         self._expected = dossier.size
         places = place(dossier)
         self._media(dossier, places)
@@ -86,12 +87,9 @@ class Package:
         if dossier.analysis is None:
             return
         content = report_bytes(dossier.analysis.report)
-        logged = [e.verified.entry.event for e in chain.entries if e.verified.entry.event.event == "analysis.made"]
-        if not logged or logged[-1].payload.get("report_sha256") != hashlib.sha256(content).hexdigest():
-            raise IntegrityError(
-                "数据库中的检测报告与存证链所记不符，未制作光盘。",
-                "the report in the database is not the one that the ledger recorded; no disc was made",
-            )
+        logged = chain.payloads("analysis.made")
+        if not logged or logged[-1].get("report_sha256") != hashlib.sha256(content).hexdigest():
+            raise _disagreement("检测报告", "the report")
         self._payload.append(self._write("data/report.json", content))
 
     def _ledger(self, chain: ProvenChain) -> None:
@@ -147,6 +145,28 @@ def place(dossier: Dossier) -> Places:
 def report_bytes(report: Mapping[str, Any]) -> bytes:
     """The report's one JSON form, whose SHA-256 the entry analysis.made has."""
     return json.dumps(report, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _check_agreement(dossier: Dossier, chain: ProvenChain) -> None:
+    """The ledger, not the database, says that the export was approved, which files there are, and the verdict."""
+    decided = chain.payloads("request.decided")
+    if not any(each.get("request") == dossier.request.id and each.get("approved") is True for each in decided):
+        raise _disagreement("导出申请的批准", "the approval of the request")
+    received = {
+        (each.get("sha256"), each.get("root"), each.get("size")) for each in chain.payloads("original.received")
+    }
+    if received != {(row.sha256, row.root, row.size) for row in dossier.originals}:
+        raise _disagreement("原件", "the originals")
+    verdict = [each.get("verdict") for each in chain.payloads("analysis.made")][-1:]
+    if verdict != ([dossier.analysis.verdict] if dossier.analysis else []):
+        raise _disagreement("检测结论", "the verdict")
+
+
+def _disagreement(zh: str, en: str) -> IntegrityError:
+    return IntegrityError(
+        f"数据库中的{zh}与存证链所记不符，未制作光盘。",
+        f"{en} in the database is not what the ledger recorded; no disc was made",
+    )
 
 
 def _bag_fields(dossier: Dossier, imprint: Imprint) -> dict[str, str]:

@@ -94,8 +94,10 @@ class Bureau:
         self.catalogue.close()
 
 
-def open_bureau(data: Path) -> Bureau:
-    settings = Settings(data=data, min_free=0, unit="沈池县应急管理局", origin="example.org/liuhen")
+def open_bureau(data: Path, database_url: str = "") -> Bureau:
+    settings = Settings(
+        data=data, min_free=0, unit="沈池县应急管理局", origin="example.org/liuhen", database_url=database_url
+    )
     for folder in (settings.spool, settings.keys):
         folder.mkdir(parents=True, exist_ok=True)
     clock = Ticking()

@@ -261,7 +261,8 @@ def check_checkpoint(disc: Disc) -> None:
 
 def check_proofs(disc: Disc) -> None:
     _, size, root = disc.head
-    for name in sorted(each for each in disc.paths if each.startswith("ledger/proofs/")):
+    names = [each for each in disc.paths if each.startswith("ledger/proofs/")]
+    for name in sorted(names, key=lambda each: (len(each), each)):
         head, _, signed = disc.read(name).partition(b"\n\n")
         lines = head.decode("ascii").split("\n")
         if lines[0] != "c2sp.org/tlog-proof@v1" or lines[1][:6] != "extra " or lines[2][:6] != "index ":

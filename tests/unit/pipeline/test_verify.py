@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from pipeline.settings import Settings
 from pipeline.verify import DataCheck, DataPlace
 from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Export
+from storage.catalogue.tables import Export, Recording
 from storage.ledger import checkpoint
-from storage.records import RetentionClass
-from tests.support.exported import Bureau, exported
+from storage.records import Actor, RetentionClass
+from tests.support.exported import Bureau, export, exported, fill, open_bureau
 
 __all__ = ["exported"]
 
@@ -269,3 +270,46 @@ def test_stopping_at_the_first_reads_no_further(data: Path, exported: Made) -> N
     assert "verdict" in next(made.wrongs()).en
     catalogue.close()
     assert made.counts.bytes == 0
+
+
+@pytest.mark.services
+def test_a_bureau_on_postgresql_verifies(postgres_url: str, tmp_path: Path) -> None:
+    bureau = open_bureau(tmp_path / "data", postgres_url)
+    try:
+        fill(bureau, tmp_path)
+        export(bureau)
+        place = DataPlace(bureau.catalogue, bureau.tiers, bureau.settings.ledger, bureau.key.vkey)
+        assert list(DataCheck(place).wrongs()) == []
+        with bureau.catalogue.write() as session:
+            session.get_one(Recording, bureau.recording).verdict = "continuous"
+        assert ["verdict" in wrong.en for wrong in DataCheck(place).wrongs()] == [True]
+    finally:
+        bureau.close()
+
+
+def test_a_service_at_work_is_no_contradiction(tmp_path: Path) -> None:
+    """Events are recorded and published while we verify; none of it is blamed."""
+    bureau = open_bureau(tmp_path / "data")
+    fill(bureau, tmp_path)
+    stop = threading.Event()
+    actor = Actor("user", "requester")
+
+    def work() -> None:
+        while not stop.is_set():
+            bureau.record("view.opened", {"grant": "g", "request": "r", "original": "o"}, actor)
+            bureau.sequencer.notify()
+
+    bureau.sequencer.start()
+    worker = threading.Thread(target=work)
+    worker.start()
+    guard = bureau.settings.keys / "last-checkpoint"
+    try:
+        for _ in range(15):
+            place = DataPlace(
+                bureau.catalogue, bureau.tiers, bureau.settings.ledger, bureau.key.vkey, guard.read_bytes()
+            )
+            assert list(DataCheck(place).wrongs()) == []
+    finally:
+        stop.set()
+        worker.join()
+        bureau.close()

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from pipeline.access import Access
 from pipeline.export.disc import MakeExport
 from pipeline.jobs import JobRunner
-from storage.catalogue.tables import AccessRequest, Analysis, Entry, Export, Job, Original
+from storage.catalogue.tables import AccessRequest, Analysis, Derivative, Entry, Export, Job, Original
 from storage.errors import IntegrityError, LiuhenError, Refused, Transient
 from storage.records import Actor, JobKind, JobState, RequestKind
 from tests.support.exported import Bureau, export, fill, image, open_bureau
@@ -113,6 +113,38 @@ def test_an_edited_root_gives_no_disc(bureau: Bureau) -> None:
         session.scalars(select(Original)).first().root = "0" * 64  # type: ignore[union-attr]
     with pytest.raises(IntegrityError):
         run(bureau)
+
+
+def test_an_approval_that_the_ledger_does_not_know_gives_no_disc(bureau: Bureau) -> None:
+    """Whoever can write to the database can say "approved" there; the ledger was never told."""
+    access = Access(bureau.catalogue, bureau.policy.viewing, bureau.clock)
+    request = access.request(bureau.users["requester"], bureau.recording, RequestKind.EXPORT, "想要一份留存")
+    bureau.publish()
+    with bureau.catalogue.write() as session:
+        session.get_one(AccessRequest, request).state = "approved"
+    with pytest.raises(IntegrityError) as caught:
+        run(bureau, request)
+    assert "批准" in caught.value.zh
+
+
+def test_a_removed_original_gives_no_disc(bureau: Bureau) -> None:
+    with bureau.catalogue.write() as session:
+        gone = session.scalars(select(Original).where(Original.sequence == 2)).one()
+        for copy in session.scalars(select(Derivative).where(Derivative.original_sha256 == gone.sha256)):
+            session.delete(copy)
+        session.flush()
+        session.delete(gone)
+    with pytest.raises(IntegrityError) as caught:
+        run(bureau)
+    assert "原件" in caught.value.zh
+
+
+def test_an_edited_verdict_gives_no_disc(bureau: Bureau) -> None:
+    with bureau.catalogue.write() as session:
+        session.scalars(select(Analysis)).one().verdict = "continuous"
+    with pytest.raises(IntegrityError) as caught:
+        run(bureau)
+    assert "结论" in caught.value.zh
 
 
 def test_an_edited_report_gives_no_disc(bureau: Bureau) -> None:
