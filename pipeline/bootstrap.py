@@ -22,7 +22,6 @@ from pipeline.tier import Tier
 from storage import durable
 from storage.blobs.contract import BlobStore
 from storage.blobs.local import LocalBlobStore
-from storage.blobs.s3 import S3BlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
@@ -48,8 +47,9 @@ class Services:
     workers: Workers
     runner: JobRunner
 
-    def start(self, *, threads: int | None = None) -> None:
-        self.sequencer.start()
+    def start(self, *, threads: int | None = None, standby: bool = False) -> None:
+        """`threads` 0 leaves the jobs, `standby` leaves the publishing to another process while there is one."""
+        self.sequencer.start(standby=standby)
         self.workers.start(self.settings.workers if threads is None else threads)
 
     def stop(self) -> None:
@@ -93,7 +93,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         tiers=tiers,
         log_key=log_key,
         sequencer=sequencer,
-        intake=Intake(catalogue, tiers, sequencer, policy.retention, clock, ZoneInfo(settings.timezone)),
+        intake=Intake(catalogue, tiers, sequencer, policy.retention, clock, zone=ZoneInfo(settings.timezone)),
         access=Access(catalogue, policy.viewing, clock),
         workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
         runner=runner,
@@ -107,6 +107,8 @@ def open_tiers(settings: Settings) -> dict[str, BlobStore]:
 
 def _open_store(settings: Settings, tier: RetentionClass) -> BlobStore:
     if settings.blobs:
+        from storage.blobs.s3 import S3BlobStore  # boto3 takes half a second to import
+
         return S3BlobStore.from_url(settings.blobs, prefix=tier.value)
     return LocalBlobStore(settings.data / "blobs" / tier.value, min_free=settings.min_free)
 

@@ -66,6 +66,7 @@ class Intake:
         sequencer: Sequencer,
         retention: RetentionPolicy,
         clock: Clock,
+        *,
         zone: tzinfo = UTC,
     ) -> None:
         self._catalogue = catalogue

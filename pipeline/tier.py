@@ -7,6 +7,7 @@ lock ends: the move releases it at once in the catalogue, and a RELEASE job remo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Derivative, Job, Original, Recording
 from storage.clock import Clock, new_id
-from storage.errors import IntegrityError, Refused
+from storage.errors import IntegrityError, NotFound, Refused
 from storage.records import Actor, CustodyEvent, JobKind, RetentionClass
 
 SERVICE = Actor("service", "tier")
@@ -137,7 +138,8 @@ class Tier:
 
     def release(self, job: Job, progress: Progress) -> Finish:
         """Remove a copy that a move left behind. The store refuses while its lock runs; then the job ends refused."""
-        self._tiers[job.args["tier"]].delete(job.args["key"])
+        with contextlib.suppress(NotFound):  # removed by an attempt that died before it could say so
+            self._tiers[job.args["tier"]].delete(job.args["key"])
         progress(1.0)
         return lambda session: None
 

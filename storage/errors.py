@@ -35,6 +35,10 @@ class Conflict(Refused):
     """The state moved on between the asker's look and the request."""
 
 
+class Busy(Refused):
+    """Another process has what only one may have. It may be free later."""
+
+
 class IntegrityError(LiuhenError):
     """Stored or received bytes are not what was recorded. Never retried, always reported."""
 

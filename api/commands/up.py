@@ -30,10 +30,10 @@ def up(data: Data = None, host: Host = None, port: Port = None, watch: Watch = N
 
 
 def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
-    """只启动网页与接口 · Run the pages and the API only; workers run elsewhere on the same broker and database."""
+    """只启动网页与接口 · Run the pages and the API only, in any number; workers run elsewhere on the same broker."""
     with _services(data, host, port, None) as services:
         _first_start(services)
-        services.start(threads=0)
+        services.start(threads=0, standby=True)
         _serve(services)
 
 

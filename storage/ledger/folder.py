@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from storage import durable
-from storage.errors import Refused
+from storage.errors import Busy
 from storage.ledger.tiles import Tile
 
 CHECKPOINT = "checkpoint"
@@ -52,14 +52,14 @@ class LedgerFolder:
             shutil.rmtree(self.root / f"{tile.full.path}.p")
 
     def lock(self) -> IO[bytes]:
-        """Become the only writer until the file given back is closed. Raises Refused when another process is."""
+        """Become the only writer until the file given back is closed. Raises Busy when another process is."""
         durable.make_directory(self.root)
         handle = (self.root / ".lock").open("ab")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             handle.close()
-            raise Refused(
+            raise Busy(
                 f"另一个进程正在写存证链 {self.root}。一条存证链只能有一个写入进程，请使用已在运行的服务，或先停掉它。",
                 f"another process writes the ledger {self.root}; a ledger has one writer: use the service that "
                 "is running, or stop it first",

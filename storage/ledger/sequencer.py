@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from storage.catalogue.catalogue import Catalogue
-from storage.errors import IntegrityError, LiuhenError, NotFound, Refused, Transient
+from storage.errors import Busy, IntegrityError, LiuhenError, NotFound, Refused, Transient
 from storage.ledger import checkpoint, guard, merkle, outbox, recheck, tiles
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
@@ -35,6 +35,7 @@ from storage.ledger.outbox import Sequenced
 from storage.ledger.proof import Proof
 
 BATCH = 256  # entries
+STANDBY = 2.0  # seconds between a second process's attempts to take over
 POLL = 0.2  # seconds; other processes record events without being able to wake us
 _log = logging.getLogger(__name__)
 _REMEMBERED = 1024  # published events that waiters find without asking the database
@@ -70,13 +71,18 @@ class Sequencer:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
+    def start(self, *, standby: bool = False) -> None:
         """Recover, then publish in the background until `stop`.
 
-        Raises Refused (another process publishes) or IntegrityError (the database or the log was changed, or an old
-        backup was restored): then nothing has been written.
+        Raises Busy (another process publishes) or IntegrityError (the database or the log was changed, or an old
+        backup was restored): then nothing has been written. With `standby` a second process waits instead, and takes
+        over when the first one is gone.
         """
-        self.publish_pending()
+        try:
+            self.publish_pending()
+        except Busy:
+            if not standby:
+                raise
         self._failure = None
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
@@ -295,6 +301,9 @@ class Sequencer:
         failure: LiuhenError | None = None
         try:
             self.publish_pending()
+        except Busy:
+            self._stopping.wait(STANDBY)
+            return True
         except LiuhenError as error:
             failure = error
         except Exception as error:  # a defect of ours must reach those who wait, not vanish with the thread

@@ -106,7 +106,8 @@ def test_writers_of_many_processes_all_get_through(catalogue: Catalogue, url: st
         "from storage.catalogue.catalogue import Catalogue; from storage.catalogue.tables import Station\n"
         "catalogue = Catalogue(sys.argv[1])\n"
         "for n in range(25):\n"
-        "  with catalogue.write() as s: s.add(Station(id=f'{sys.argv[2]}-{n}', public_key='', created=datetime.now(UTC)))"
+        "  with catalogue.write() as s:\n"
+        "    s.add(Station(id=f'{sys.argv[2]}-{n}', public_key='', created=datetime.now(UTC)))"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, url, name]) for name in ("A", "B", "C")]
     assert [process.wait() for process in running] == [0, 0, 0]

@@ -139,6 +139,20 @@ def test_a_second_writer_in_another_process_is_refused(desk: Desk) -> None:
     assert "one writer" in found.stdout
 
 
+def test_a_second_writer_on_standby_waits_and_takes_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.ledger.sequencer.STANDBY", 0.05)
+    first, second = desk.sequencer(), desk.sequencer()
+    first.start()
+    second.start(standby=True)
+    desk.record(0)
+    assert second.wait("event-0", timeout=60).index == 0
+    first.stop()
+    desk.record(1)
+    assert second.wait("event-1", timeout=60).index == 1
+    second.stop()
+    assert desk.audit().checkpoint.size == 2
+
+
 def run(desk: Desk, first: int, count: int) -> None:
     desk.record(first, count)
     sequencer = desk.sequencer()
