@@ -6,6 +6,8 @@ import csv
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,18 @@ def test_the_text_can_be_english(footage: Footage) -> None:
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no such file"):
         run(tmp_path / "nothing.mp4")
+
+
+def test_the_program_itself_ends_with_0_1_or_2(footage: Footage, tmp_path: Path) -> None:
+    def liuhen(path: Path) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", "from api.cli import main; main()", "check", str(path)]
+        return subprocess.run(program, capture_output=True, text=True, check=False)
+
+    assert liuhen(footage.audio).returncode == 0
+    assert liuhen(footage.cut_open).returncode == 1
+    absent = liuhen(tmp_path / "nothing.mp4")
+    assert absent.returncode == 2 and "找不到文件" in absent.stderr and "no such file" in absent.stderr
+    assert "Traceback" not in absent.stderr and absent.stdout == ""
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
