@@ -79,13 +79,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """A check that could not be made, and why."""
+    """A check that could not be made, and why: in English (`why`) and in Chinese (`zh`)."""
 
     check: str
     why: str
+    zh: str
 
     def as_json(self) -> dict[str, str]:
-        return {"check": self.check, "why": self.why}
+        return {"check": self.check, "why": self.why, "zh": self.zh}
 
 
 class Role(StrEnum):

@@ -27,21 +27,6 @@ _SIGNS = {"continuous": "✔", "interrupted": "✖", "altered": "✖", "review":
 _MARKS = {"violation": ("◆", "red"), "suspicion": ("▲", "yellow"), "note": ("·", "bright_black")}
 _WEIGHT = ("note", "suspicion", "violation")
 _LINE = 56  # columns of a timeline
-_UNCHECKED_ZH = {
-    "all": "文件无法读取，均未检查",
-    "sandbox": "未能在隔离环境中读取该文件",
-    "metadata": "元数据无法读取",
-    "signature": "码流内签名（本版本不验证）",
-    "device-profile": "设备特征（没有该设备的档案，软件痕迹只作疑点）",
-    "picture": "照片画面（本版本不解码）",
-    "decoding": "画面与声音内容（本版本不解码：不查静止、插入、重编码的画面）",
-    "burned-in-clock": "画面上的时钟（本版本不识别）",
-    "frame-counters": "编码器计数（该编码本版本不读取）",
-    "timestamps": "时间戳（文件中没有）",
-    "container": "容器结构（仅检查 MP4/MOV/3GP）",
-    "telemetry": "GPS 与传感器轨道（本版本不比对）",
-    "segment-times": "分段之间的时间（分段没有各自的日期）",
-}
 
 
 def write(report: Json, lang: str) -> None:
@@ -150,13 +135,9 @@ def _finding(finding: Json, lang: str) -> Text:
 
 def _unchecked(items: Sequence[Json], lang: str) -> Iterator[Text]:
     if items:
-        if lang == "zh":
-            names = dict.fromkeys(str(each["check"]) for each in items)
-            listed = "；".join(_UNCHECKED_ZH.get(name, name) for name in names)
-            yield Text(f"  未检查：{listed}", style="bright_black")
-        else:
-            listed = "; ".join(_clean(each["why"]) for each in items)
-            yield Text(f"  not checked: {listed}", style="bright_black")
+        listed = dict.fromkeys(_clean(each["zh" if lang == "zh" else "why"]) for each in items)
+        line = f"未检查：{'；'.join(listed)}" if lang == "zh" else f"not checked: {'; '.join(listed)}"
+        yield Text(f"  {line}", style="bright_black")
 
 
 def _summary(files: Sequence[Json], lang: str) -> Text:

@@ -82,43 +82,50 @@ def _more(code: str, number: int) -> Finding:
 def not_checked(picture: Picture) -> list[NotChecked]:
     """What this version or this file leaves open, so that silence is never taken for a pass."""
     if picture.problem:
-        return [NotChecked("all", "the file could not be read")]
+        return [NotChecked("all", "the file could not be read", "文件无法读取，均未检查")]
     skipped = list(_by_nature(picture))
     if not picture.isolated:
-        skipped.append(NotChecked("sandbox", f"the file was read without isolation: {picture.why_not}"))
+        why = f"the file was read without isolation: {picture.why_not}"
+        skipped.append(NotChecked("sandbox", why, "未能在隔离环境中读取该文件"))
     if "Liuhen:ExifToolFailed" in picture.metadata.tags:
-        skipped.append(NotChecked("metadata", "exiftool could not read this file"))
+        skipped.append(NotChecked("metadata", "exiftool could not read this file", "元数据无法读取"))
     return skipped
 
 
 def _by_nature(picture: Picture) -> Iterable[NotChecked]:
-    yield NotChecked("signature", "signatures inside the stream are not verified in this version")
-    yield NotChecked("device-profile", "no profile of the device is at hand: traces of software are suspicions only")
-    if picture.photo:
-        yield NotChecked("picture", "photos are not decoded in this version")
-        return
     yield NotChecked(
-        "decoding", "pictures and sound are not decoded: frozen, foreign or re-encoded content is not looked for"
+        "signature", "signatures inside the stream are not verified in this version", "码流内签名：本版本不验证"
     )
+    profile = "no profile of the device is at hand: traces of software are suspicions only"
+    yield NotChecked("device-profile", profile, "设备特征：没有该设备的档案，软件痕迹只作疑点")
+    if picture.photo:
+        yield NotChecked("picture", "photos are not decoded in this version", "照片画面：本版本不解码")
+        return
+    decoding = "pictures and sound are not decoded: frozen, foreign or re-encoded content is not looked for"
+    yield NotChecked("decoding", decoding, "画面与声音内容：本版本不解码，不查静止、插入、重编码的画面")
     if picture.of_kind("video"):
-        yield NotChecked("burned-in-clock", "the clock in the picture is not read in this version")
+        clock = "the clock in the picture is not read in this version"
+        yield NotChecked("burned-in-clock", clock, "画面上的时钟：本版本不识别")
     for track in picture.of_kind("video"):
         yield from _unread_counters(track)
     if picture.boxes is None:
-        yield NotChecked("container", f"the box structure is checked in MP4/MOV/3GP only, this is {picture.format}")
-    yield NotChecked("telemetry", "GPS and sensor tracks are not compared with the timeline in this version")
+        boxes = f"the box structure is checked in MP4/MOV/3GP only, this is {picture.format}"
+        yield NotChecked("container", boxes, "容器结构：仅检查 MP4/MOV/3GP")
+    telemetry = "GPS and sensor tracks are not compared with the timeline in this version"
+    yield NotChecked("telemetry", telemetry, "GPS 与传感器轨道：本版本不比对")
 
 
 def _unread_counters(track: Track) -> Iterable[NotChecked]:
     name = f"stream {track.stream.index} ({track.stream.codec or 'unknown codec'})"
     if not track.slices:
-        yield NotChecked("frame-counters", f"{name}: the encoder's counters are read in H.264 only in this version")
+        why, zh = "the encoder's counters are read in H.264 only in this version", "本版本仅读取 H.264"
+        yield NotChecked("frame-counters", f"{name}: {why}", f"编码器计数：{zh}")
     elif track.h264 and track.h264.gaps_allowed:
-        yield NotChecked("frame-counters", f"{name}: the stream allows gaps in frame_num")
+        yield NotChecked("frame-counters", f"{name}: the stream allows gaps in frame_num", "编码器计数：码流允许跳号")
     elif not any(number >= 0 for number in track.slices.frame_num):
-        yield NotChecked("frame-counters", f"{name}: no slice header could be read")
+        yield NotChecked("frame-counters", f"{name}: no slice header could be read", "编码器计数：无法读取")
     if not track.shown:
-        yield NotChecked("timestamps", f"{name}: the container holds no timestamps")
+        yield NotChecked("timestamps", f"{name}: the container holds no timestamps", "时间戳：文件中没有")
 
 
 def media(picture: Picture) -> dict[str, Any]:
@@ -187,4 +194,8 @@ def _judge_one(each: series.Series, reports: Sequence[FileReport], limits: Thres
     return SeriesReport(each.key, tuple(r.path for r in members), verdict, findings, tuple(open_questions))
 
 
-_UNDATED = NotChecked("segment-times", "the segments carry no dates, or one date for all: time between them is unknown")
+_UNDATED = NotChecked(
+    "segment-times",
+    "the segments carry no dates, or one date for all: time between them is unknown",
+    "分段之间的时间：分段没有各自的日期",
+)
