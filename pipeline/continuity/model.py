@@ -233,9 +233,9 @@ class Metadata:
 
     @cached_property
     def taken(self) -> tuple[datetime, bool] | None:
-        """When a photo was taken, and whether its time zone is known (see `dates.exif`)."""
+        """When a photo or memo was taken, and whether its time zone is known (see `dates.exif`)."""
         zone = str(self.tags.get("ExifIFD:OffsetTimeOriginal", ""))
-        return dates.exif(str(self.tags.get("ExifIFD:DateTimeOriginal", "")), zone)
+        return dates.exif(str(self.tags.get("ExifIFD:DateTimeOriginal") or self.first("DateTimeOriginal")), zone)
 
 
 @dataclass(frozen=True, slots=True)
