@@ -25,13 +25,16 @@ from storage.catalogue.tables import Upload
 
 PIECE = 2 << 20  # bytes handed to the worker thread at a time
 COMMIT_EVERY = 64 << 20
+CHECKSUMS = {"sha256": 32, "sha1": 20}
+"""Algorithms and digest sizes in bytes. tus asks for SHA-1; it only guards the way, the file has its own SHA-256."""
 IDLE = 60.0  # seconds without a byte after which the sender is given up and the lock freed
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """SHA-256 of one PATCH's body, as the sender says."""
+    """The digest of one PATCH's body, as the sender says. `algorithm`: one of `CHECKSUMS`."""
 
+    algorithm: str
     expected: bytes
 
 
@@ -56,7 +59,7 @@ class Landing:
         self._uploads, self._upload, self._file = uploads, upload, file
         self._hasher, self._pool = hasher, pool
         self._checksum = checksum
-        self._sum = hashlib.sha256()
+        self._sum = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
         self._coming = upload.offset
         self._writing: asyncio.Future[None] | None = None
         self._flushing: asyncio.Future[None] | None = None

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from ingest import tus_headers
 from ingest.answers import HttpError, busy, from_error
 from ingest.digest import FileHasher
-from ingest.landing import Checksum, Interrupted, Landing
+from ingest.landing import CHECKSUMS, Checksum, Interrupted, Landing
 from ingest.spool import SpoolFile
 from ingest.tus_headers import BODY, VERSION
 from ingest.uploads import COMPLETE, OPEN, Caller, Uploads
@@ -100,7 +100,7 @@ class Tus:
             "Tus-Version": VERSION,
             "Tus-Extension": EXTENSIONS,
             "Tus-Max-Size": str(self._uploads.limits.max_upload),
-            "Tus-Checksum-Algorithm": "sha256",
+            "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
         }
         return Response(status_code=204, headers=headers)
 

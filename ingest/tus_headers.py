@@ -9,7 +9,7 @@ import re
 from starlette.datastructures import Headers
 
 from ingest.answers import HttpError, unauthorised
-from ingest.landing import Checksum
+from ingest.landing import CHECKSUMS, Checksum
 from ingest.manifest import MAX_PATH
 
 VERSION = "1.0.0"
@@ -59,8 +59,11 @@ def checksum(headers: Headers) -> Checksum | None:
         digest = base64.b64decode(value, validate=True)
     except binascii.Error:
         digest = b""
-    if algorithm != "sha256" or len(digest) != 32:
+    if CHECKSUMS.get(algorithm) != len(digest):
         raise HttpError(
-            400, "bad-checksum", "Upload-Checksum 应为 sha256 的 base64。", "Upload-Checksum must be sha256 in base64"
+            400,
+            "bad-checksum",
+            "Upload-Checksum 应为 sha256 或 sha1 的 base64。",
+            "Upload-Checksum must be sha256 or sha1 in base64",
         )
-    return Checksum(digest)
+    return Checksum(algorithm, digest)

@@ -165,7 +165,7 @@ class Uploads:
             raise _mislabelled(upload, digest)
         receipt = self._intake.accept(self._arrival(upload), Spooled(file.path, digest, leaves))
         self._mark(upload, COMPLETE, "")
-        durable.remove(file.path)
+        self._remove_spooled(upload)
         return receipt
 
     def reject(self, upload: Upload, reason: str, digest: Digest | None) -> None:
@@ -183,7 +183,7 @@ class Uploads:
         durable.write(self._rejected / f"{upload.id}.json", json.dumps(note, ensure_ascii=False, indent=1).encode())
         durable.adopt(self._folder / upload.id, self._rejected / upload.id)
         self._mark(upload, REJECTED, reason)
-        durable.remove(self._folder / upload.id)
+        self._remove_spooled(upload)
         log.warning("upload rejected", upload=upload.id, path=upload.path, reason=reason)
 
     def terminate(self, upload: Upload) -> None:
@@ -191,7 +191,7 @@ class Uploads:
         with self.lock(upload):
             with self._catalogue.write() as session:
                 session.execute(delete(Upload).where(Upload.id == upload.id))
-            durable.remove(self._folder / upload.id)
+            self._remove_spooled(upload)
 
     def recover(self) -> None:
         """After a start: finish what was whole and not accepted, remove files whose upload is over."""
@@ -232,6 +232,9 @@ class Uploads:
         for path in files:
             if path.name.lstrip(".").split(".")[0] not in live:
                 durable.remove(path)
+
+    def _remove_spooled(self, upload: Upload) -> None:
+        durable.remove(self._folder / upload.id)
 
     def _mark(self, upload: Upload, state: str, reason: str) -> None:
         with self._catalogue.write() as session:

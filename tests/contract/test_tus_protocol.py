@@ -52,7 +52,7 @@ def test_options_tells_what_the_server_can_do(st01: PlainStation) -> None:
         "checksum",
         "expiration",
     }
-    assert answer.headers["Tus-Checksum-Algorithm"] == "sha256"
+    assert answer.headers["Tus-Checksum-Algorithm"] == "sha256,sha1"
     assert int(answer.headers["Tus-Max-Size"]) > 0
 
 

@@ -35,7 +35,7 @@ def b64(text: str | bytes) -> str:
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-def manifest_of(station_name: str, files: dict[str, bytes], **changes: Any) -> dict[str, Any]:
+def manifest_of(station_name: str, contents: dict[str, bytes], /, **changes: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "schema": "liuhen.docking/1",
         "station": station_name,
@@ -44,7 +44,7 @@ def manifest_of(station_name: str, files: dict[str, bytes], **changes: Any) -> d
         "nonce": secrets.token_hex(16),
         "files": [
             {"path": path, "size": len(data), "modified": iso(now()), "sha256": sha256(data), "root": root(data)}
-            for path, data in files.items()
+            for path, data in contents.items()
         ],
     }
     return fields | changes

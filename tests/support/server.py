@@ -23,9 +23,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from ingest.enrolment import Enrolment  # noqa: E402
-from pipeline.bootstrap import passphrase  # noqa: E402
+from pipeline.bootstrap import open_catalogue, passphrase  # noqa: E402
 from pipeline.settings import Settings  # noqa: E402
-from storage.catalogue.catalogue import Catalogue  # noqa: E402
 from storage.clock import now  # noqa: E402
 from storage.ledger import keys  # noqa: E402
 
@@ -104,10 +103,10 @@ def run_server(data: Path, *, break_at: str = "", **settings: Any) -> Iterator[S
 
 
 def enrol(data: Path, folder: Path, name: str = "ST-01") -> Path:
-    """Enrol a station in the running server's database and give its key file."""
+    """Enrol a station in the server's database, before its first start or while it runs, and give its key file."""
     settings = Settings(data=data)
-    log = keys.load(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
-    catalogue = Catalogue(settings.database)
+    log = keys.load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
+    catalogue = open_catalogue(settings)
     Enrolment(catalogue, now).add(name, "test", folder / f"{name}.json", log.vkey)
     catalogue.close()
     return folder / f"{name}.json"
@@ -117,18 +116,18 @@ def _die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _around(owner: Any, name: str, when: str, countdown: int = 1) -> None:
-    """Replace owner.name by itself with a SIGKILL before or after its `countdown`th call."""
+def _around(owner: Any, name: str, when: str, count: int, counts: Callable[..., bool]) -> None:
+    """Replace owner.name by itself with a SIGKILL before or after the `count`th call that `counts`."""
     original: Callable[..., Any] = getattr(owner, name)
     calls = 0
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
-        calls += 1
-        if when == "before" and calls == countdown:
+        calls += counts(*args)
+        if when == "before" and calls == count:
             _die()
         result = original(*args, **kwargs)
-        if when == "after" and calls == countdown:
+        if when == "after" and calls == count:
             _die()
         return result
 
@@ -141,6 +140,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
     from ingest.uploads import Uploads
     from pipeline.intake import Intake
     from storage.blobs.local import LocalBlobStore
+    from storage.ledger.guard import CheckpointGuard
     from storage.ledger.sequencer import Sequencer
 
     return {
@@ -151,19 +151,35 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "blob-put": (LocalBlobStore, "put"),
         "register": (Intake, "_register"),
         "accept": (Intake, "accept"),
-        "publish": (Sequencer, "_publish_batch"),
-        "checkpoint": (Sequencer, "_publish"),
+        "tiles": (Sequencer, "_write_tiles"),
+        "guard": (CheckpointGuard, "advance"),
+        "publish": (Sequencer, "_publish"),
         "receipt": (Intake, "receipt"),
         "mark": (Uploads, "_mark"),
+        "spool-remove": (Uploads, "_remove_spooled"),
         "finish": (Uploads, "finish"),
     }
 
 
 def _break(spec: str) -> None:
-    """`before:blob-put:2` kills before the second call of that step."""
+    """`before:blob-put:2` kills before the second call of that step. Ledger steps count from the first original on."""
+    from storage.ledger.sequencer import Sequencer
+
     when, step, count = spec.split(":")
     owner, name = _steps()[step]
-    _around(owner, name, when, int(count))
+    if step not in ("tiles", "guard", "publish"):
+        _around(owner, name, when, int(count), lambda *_: True)
+        return
+    seen = False
+
+    def watched(self: Sequencer, old: int, entries: Any) -> None:
+        nonlocal seen
+        seen = seen or any(b"original.received" in entry.body for entry in entries)
+        broken(self, old, entries)
+
+    _around(owner, name, when, int(count), lambda *_: seen)
+    broken = Sequencer._write_tiles
+    Sequencer._write_tiles = watched  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -206,14 +222,15 @@ def serve(settings: Settings, break_at: str) -> None:
 
     sys.stdin.close()
     services = wire(settings)
-    if break_at:
-        _break(break_at)
     services.start(threads=0)
     daemon = Daemon(services)
     daemon.start()
+    if break_at:
+        _break(break_at)
     app = Starlette(routes=[Mount("/api", routes=make_routes(services))])
     config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", access_log=False, log_level="warning")
     socket = config.bind_socket()
+    socket.listen(128)  # who is told the address may connect at once
     _say(f"http://127.0.0.1:{socket.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[socket])
     daemon.stop()
