@@ -56,6 +56,7 @@ def _services(data: Path | None, host: str | None, port: int | None, watch: Path
     from pipeline.bootstrap import read_settings, wire
 
     configure()
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises it again when it is done: then the rest must stop in order
     services = wire(read_settings(data=data, host=host, port=port, watch=watch))
     try:
         yield services
@@ -112,7 +113,8 @@ def _first_start(services: Services) -> None:
 
 
 def _wait_for_signal() -> None:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+    threading.Event().wait()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
