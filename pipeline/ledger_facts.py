@@ -135,7 +135,39 @@ def differs(rule: Rule, key: str, name: str, values: tuple[Any, Any], subject: s
     )
 
 
-_FIELDS = {"@subject": ("所属", "the owner"), "@actor": ("经手人", "the actor"), "@id": ("条目", "the entry")}
+_FIELDS = {
+    "@subject": ("所属", "owner"),
+    "@actor": ("经手人", "actor"),
+    "@id": ("条目", "entry"),
+    "accepted": ("审核结果", "acceptance"),
+    "approved": ("审批结果", "approval"),
+    "case": ("所属案卷", "case"),
+    "docking": ("采集批次", "docking"),
+    "expires": ("有效期", "expiry"),
+    "finding": ("对应发现", "finding"),
+    "flags": ("长期保存依据", "grounds"),
+    "grant": ("许可编号", "grant"),
+    "keep_until": ("保管期限截止日", "end of keeping"),
+    "kind": ("类别", "kind"),
+    "manifest_sha256": ("清单摘要", "manifest's digest"),
+    "media_type": ("媒体类型", "media type"),
+    "name": ("文件名", "name"),
+    "proof_sha256": ("比对证明", "proof"),
+    "purpose": ("用途", "purpose"),
+    "reason": ("审批理由", "reason"),
+    "report_sha256": ("检测报告", "report"),
+    "retention": ("保管期限", "retention class"),
+    "roles": ("角色", "roles"),
+    "root": ("分块根哈希", "root"),
+    "sequence": ("分段序号", "sequence number"),
+    "sha256": ("SHA-256 摘要", "SHA-256"),
+    "size": ("大小", "size"),
+    "station": ("采集站", "station"),
+    "station_time": ("采集时间", "time of docking"),
+    "text": ("内容", "text"),
+    "tier": ("存储层", "tier"),
+    "verdict": ("检测结论", "verdict"),
+}
 
 
 def _short(value: Any) -> str:
