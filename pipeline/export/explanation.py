@@ -6,6 +6,7 @@ checked, and where the ledger stands. `explanation.json` is this object; the PDF
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +54,7 @@ def explain(dossier: Dossier, chain: ProvenChain, places: Places, imprint: Impri
         "verdict": dossier.analysis.verdict if dossier.analysis else None,
         "checked": iso(dossier.analysis.made) if dossier.analysis else None,
         "findings": list(_findings(report, places)),
-        "not_checked": list(_not_checked(report, places)),
+        "not_checked": _not_checked(report, places),
         "excuses": [_excuse(dossier, row) for row in dossier.excuses],
         "custody": [_entry(each) for each in chain.entries],
         "ledger": _ledger(chain),
@@ -121,10 +122,15 @@ def _findings(report: Mapping[str, Any], places: Places) -> Iterator[dict[str, A
             yield {"file": places.originals.get(part.get("sha256", "")), **finding}
 
 
-def _not_checked(report: Mapping[str, Any], places: Places) -> Iterator[dict[str, Any]]:
+def _not_checked(report: Mapping[str, Any], places: Places) -> list[dict[str, Any]]:
+    """What could not be checked, once for each reason, with the files it is said of (none: of the series)."""
+    found: dict[str, dict[str, Any]] = {}
     for part in _parts(report):
         for each in part.get("not_checked", []):
-            yield {"file": places.originals.get(part.get("sha256", "")), **each}
+            line = found.setdefault(json.dumps(each, sort_keys=True), {**each, "files": []})
+            if file := places.originals.get(part.get("sha256", "")):
+                line["files"].append(file)
+    return list(found.values())
 
 
 def _parts(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -239,7 +239,7 @@ def _analyse(bureau: Bureau, files: list[Digest]) -> None:
         "end": None,
         "zh": "封装程序：<b>未知</b>。",
     }
-    missing = {"check": "GPS", "why": "文件中没有定位数据 / no GPS data in the file"}
+    missing = {"check": "GPS", "why": "there is no GPS data in the file", "zh": "文件中没有定位数据"}
     report = {
         "liuhen": "0.1.0",
         "files": [

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
+from pipeline.export.verifier.verify import Wrong, verify
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Export
 from storage.ledger import note
@@ -385,3 +387,16 @@ def test_a_folder_that_is_no_disc_is_refused(tmp_path: Path, tree: Path) -> None
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path, tree: Path) -> None:
     assert run_verifier(tree, str(tmp_path / "nothing"))[0] == 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_single_bit_anywhere_is_found(disc: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    files = sorted(path for path in disc.rglob("*") if path.is_file())
+    for path in chance.sample(files, 12):
+        content = path.read_bytes()
+        flip(path, chance.randrange(len(content)))
+        with pytest.raises(Wrong):
+            verify(disc, say=lambda zh, en: None)
+        path.write_bytes(content)
+    verify(disc, say=lambda zh, en: None)
