@@ -14,6 +14,7 @@ from api.pages.recording import step
 from api.render import page
 from api.signin import Checked, Reader
 from api.web import Here
+from pipeline.access import NoRight
 from pipeline.cases import WORKERS
 from storage.catalogue import custody, recordings, worklist
 from storage.catalogue.tables import Case
@@ -42,7 +43,9 @@ def open_case(
 ) -> Response:
     try:
         case_id = web.cases.open(who.user.id, number, title, flags)
-    except (Conflict, Refused) as error:
+    except NoRight:
+        raise
+    except Refused as error:
         given = {"number": number, "title": title, "flags": flags}
         return _listing(request, web, True, "", 1, error=error, given=given)
     web.notify()

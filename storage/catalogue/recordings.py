@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from storage.catalogue import custody
 from storage.catalogue.tables import Case, Derivative, Entry, Excuse, Job, Original, Recording, User, Utc
@@ -70,6 +70,9 @@ class Dossier:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
+WITHOUT_REPORT = defer(Recording.report, raiseload=True)
+"""A report may be large: lists leave it in the database."""
+
 _HAPPENED = func.coalesce(Recording.started, Recording.received, type_=Utc())
 _SORTS: Mapping[str, Any] = {
     "received": Recording.received,
@@ -90,7 +93,7 @@ def find(session: Session, wanted: Filter, *, offset: int = 0, limit: int = 50) 
     size = select(func.sum(Original.size)).where(Original.recording_id == Recording.id).scalar_subquery()
     column = _SORTS.get(wanted.sort, Recording.received)
     order = column.desc() if wanted.descending else column.asc()
-    query = _joined(select(Recording, User.name, Case.number, count, size)).where(*conditions)
+    query = _joined(select(Recording, User.name, Case.number, count, size)).where(*conditions).options(WITHOUT_REPORT)
     rows = session.execute(query.order_by(order, Recording.id.desc()).offset(offset).limit(limit))
     return [Row(row[0], row[1] or "", row[2] or "", row[3], int(row[4] or 0)) for row in rows], total
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from storage.catalogue.recordings import WITHOUT_REPORT
 from storage.catalogue.tables import (
     AccessRequest,
     Case,
@@ -74,6 +75,7 @@ def _asked() -> Any:
         .join(Recording, Recording.id == AccessRequest.recording_id)
         .outerjoin(Grant, Grant.request_id == AccessRequest.id)
         .outerjoin(Export, Export.request_id == AccessRequest.id)
+        .options(WITHOUT_REPORT)
     )
 
 
@@ -85,6 +87,7 @@ def pending_excuses(session: Session, not_by: str) -> Sequence[tuple[Excuse, Rec
         .where(Excuse.accepted.is_(None), Excuse.made_by != not_by)
         .order_by(Excuse.id)
         .limit(50)
+        .options(WITHOUT_REPORT)
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -99,7 +102,7 @@ def unexplained(session: Session, officer_id: str) -> Sequence[tuple[Recording, 
             Recording.verdict.in_(("interrupted", "altered", "review")),
         )
         .order_by(Recording.id.desc())
-        .limit(200)
+        .limit(50)
     ).all()
     explained: dict[str, set[str]] = {}
     for recording_id, code in session.execute(
@@ -116,6 +119,7 @@ def late(session: Session, since: datetime, allowed: timedelta) -> Sequence[Reco
         .where(Recording.received >= since, Recording.started.is_not(None))
         .order_by(Recording.id.desc())
         .limit(500)
+        .options(WITHOUT_REPORT)
     )
     return [row for row in rows if row.started is not None and row.received - row.started > allowed][:50]
 

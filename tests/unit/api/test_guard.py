@@ -1,0 +1,78 @@
+"""The outermost layer: headers, sizes, origins, the brake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from api.guard import CSP, Limits
+from tests.support.web import Browser, Bureau
+
+
+@pytest.mark.parametrize("address", ["/signin", "/static/liuhen.css", "/healthz", "/nothing", "/api/recordings"])
+def test_every_answer_carries_the_security_headers(office: Bureau, address: str) -> None:
+    headers = Browser(office).get(address).headers
+    assert headers["content-security-policy"] == CSP
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_the_policy_allows_no_inline_script_and_no_other_site() -> None:
+    assert "default-src 'self'" in CSP
+    assert "unsafe" not in CSP
+    assert "http" not in CSP
+
+
+def test_pages_hold_no_inline_script_or_style(office: Bureau) -> None:
+    browser = Browser(office, "admin")
+    for address in ("/", "/recordings", "/admin/users", "/ledger", "/statistics"):
+        page = browser.get(address).text
+        assert "<style" not in page
+        assert " style=" not in page
+        assert " onclick" not in page
+        assert page.count("<script") == page.count('<script src="/static/')
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://example.org"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_a_form_from_another_site_is_refused(office: Bureau, headers: dict[str, str]) -> None:
+    answer = Browser(office).post("/signin", {"login": "officer", "password": "x"}, headers=headers)
+    assert answer.status_code == 403
+
+
+def test_a_form_from_this_site_goes_through(office: Bureau) -> None:
+    headers = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
+    assert Browser(office).post("/signin", {"login": "officer", "password": "x"}, headers=headers).status_code == 401
+
+
+def test_an_overlong_body_is_refused_before_it_is_read(office: Bureau) -> None:
+    browser = Browser(office, limits=Limits(body=1000))
+    assert browser.post("/signin", {"login": "officer", "password": "x" * 2000}).status_code == 413
+
+
+def test_an_overlong_body_without_a_length_is_cut_off(office: Bureau) -> None:
+    browser = Browser(office, limits=Limits(body=1000))
+
+    def pieces() -> Iterator[bytes]:
+        yield b"login=officer&password="
+        for _ in range(100):
+            yield b"x" * 100
+
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert browser.client.post("/signin", content=pieces(), headers=headers).status_code >= 400
+
+
+def test_a_flood_of_changes_is_braked_and_looking_is_not(office: Bureau) -> None:
+    browser = Browser(office, limits=Limits(changes=3))
+    answers = [browser.client.post("/signout").status_code for _ in range(5)]
+    assert answers[3:] == [429, 429]
+    assert browser.get("/signin").status_code == 200
