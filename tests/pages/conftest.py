@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from api.app import make_app
 from tests.support.services import absent, program
@@ -55,6 +55,7 @@ class Site:
     def __init__(self, office: Bureau, url: str, chromium: Browser) -> None:
         self.office, self.url, self._chromium = office, url, chromium
         self._contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
 
     def page(self, login: str | None = None, **options: object) -> Page:
         """A page of a new browser profile. What its console complains about fails the test at the end."""
@@ -63,7 +64,7 @@ class Site:
         self._contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("console", self._listen)
         if login:
             page.goto("/signin")
             page.get_by_label("登录名").fill(login)
@@ -72,7 +73,9 @@ class Site:
             page.wait_for_url("**/")
         return page
 
-    complaints: list[str]
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def close(self) -> None:
         for context in self._contexts:
@@ -92,7 +95,6 @@ def site(tmp_path: Path, chromium: Browser) -> Iterator[Site]:
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
         made = Site(office, f"http://127.0.0.1:{port}", chromium)
-        made.complaints = []
         try:
             yield made
         finally:

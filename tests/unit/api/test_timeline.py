@@ -16,7 +16,7 @@ NS = "{http://www.w3.org/2000/svg}"
 
 
 def report(*durations: float, findings: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    files = [
+    files: list[dict[str, Any]] = [
         {"path": f"card/{n}.MP4", "media": {"duration": length}, "verdict": "continuous", "findings": []}
         for n, length in enumerate(durations, start=1)
     ]

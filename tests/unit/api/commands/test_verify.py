@@ -111,6 +111,12 @@ def test_verifying_changes_nothing(data: Path) -> None:
     assert state() == before
 
 
+def test_no_passphrase_is_made_up(data: Path) -> None:
+    (data / "keys/passphrase").unlink()
+    assert isinstance(refused("verify", data), Refused)
+    assert not (data / "keys/passphrase").exists()
+
+
 def test_a_receipt_alone_and_with_its_file(data: Path, exported: Made, tmp_path: Path) -> None:
     proof, file = receipt(data, tmp_path)
     key = exported[0].key.vkey
