@@ -67,7 +67,7 @@ def _topics(event: CustodyEvent) -> Iterator[tuple[str, str]]:
     elif name in ("analysis.made", "retention.set"):
         yield name, event.subject
     elif name == "derivative.made":
-        yield name, derivative_id(payload["original"], payload["kind"], payload["retention"])
+        yield name, derivative_id(payload.get("original"), payload.get("kind"), payload.get("retention"))
     elif name in ("case.opened", "case.changed") and event.subject.startswith("recording:"):
         yield "filed", event.subject
     elif name in ("case.opened", "case.changed") and "flags" in payload:
@@ -76,7 +76,8 @@ def _topics(event: CustodyEvent) -> Iterator[tuple[str, str]]:
         yield "user", str(payload.get("user"))
 
 
-def derivative_id(original: str, kind: str, retention: str) -> str:
+def derivative_id(original: object, kind: object, retention: object) -> str:
+    """How rows and entries name a derivative here."""
     return f"{original}/{kind}/{retention}"
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from pipeline.export.disc import export_key
@@ -91,6 +92,16 @@ class DataCheck:
         Stop iterating after the first where that is enough. Raises Transient when the database or a store is down.
         """
         subject = f"recording:{recording}" if recording else None
+        blobs: list[_Blob] = []
+        try:
+            yield from self._records(subject, blobs)
+        except (SQLAlchemyError, ValueError, TypeError, LookupError) as error:
+            zh, en = "数据库损坏，无法读取", "the database is damaged and can't be read"
+            yield Wrong("database", f"{zh}：{error}", f"{en}: {error}")
+        yield from self._files(blobs)
+
+    def _records(self, subject: str | None, blobs: list[_Blob]) -> Iterator[Wrong]:
+        """Steps 1 to 3; `blobs` gets what step 4 has to read."""
         with self.place.catalogue.read() as session:
             _snapshot(session)
             facts = LedgerFacts()
@@ -98,8 +109,7 @@ class DataCheck:
             yield from found
             if not found:
                 yield from (each for each in compare(session, facts) if subject in (None, each.subject))
-            blobs = [blob for blob in _blobs(session) if subject in (None, blob.subject)]
-        yield from self._files(blobs)
+            blobs += [blob for blob in _blobs(session) if subject in (None, blob.subject)]
 
     def _ledger(self, session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
         """Steps 1 and 2 in one pass over both, in constant memory but for the facts."""
@@ -119,7 +129,7 @@ class DataCheck:
 
     def _files(self, blobs: list[_Blob]) -> Iterator[Wrong]:
         """Step 4, two files at a time, reported in order."""
-        total = sum(blob.size for blob in blobs)
+        total = sum(blob.size for blob in blobs if isinstance(blob.size, int))  # a row may hold anything
 
         def look(blob: _Blob) -> Wrong | None:
             return self._look(blob, total)
@@ -140,7 +150,9 @@ class DataCheck:
 
     def _look(self, blob: _Blob, total: int) -> Wrong | None:
         """Read one file again. An error of the store about its own records is a finding like any other."""
-        store = self.place.tiers[blob.tier]
+        store = self.place.tiers.get(blob.tier)
+        if store is None:
+            return _wrong_file(blob, "没有这个存储层", "there is no such tier")
         whole, chunks, size = hashlib.sha256(), merkle.ChunkHasher(), 0
         try:
             for piece in store.open(blob.key):

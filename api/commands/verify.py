@@ -124,7 +124,8 @@ def _own_key(settings: Settings) -> str | None:
     from storage.ledger import checkpoint, note
     from storage.ledger.keys import load
 
-    if not (settings.keys / "ledger.pem").exists():
+    given = settings.key_passphrase is not None or (settings.keys / "passphrase").exists()  # else one would be made
+    if not given or not (settings.keys / "ledger.pem").exists():
         return None
     origin = settings.origin
     with contextlib.suppress(LiuhenError, OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -80,18 +81,16 @@ class MakeExport:
         return lambda session: self._register(session, dossier, made)
 
     def _sequenced(self, request_id: str) -> Dossier:
-        """The dossier once all of its chain is in the signed ledger."""
-        dossier = self._read(request_id)
-        for row in dossier.chain:
-            self._sequencer.wait(row.event_id, timeout=SEQUENCED_WAIT)
-        wanted = {row.event_id for row in dossier.chain}
-        again = self._read(request_id)  # what came in between has waited for nothing and stays off the disc
-        rows = [row for row in again.chain if row.event_id in wanted]
-        return Dossier(**{name: getattr(dossier, name) for name in Dossier.__slots__ if name != "chain"}, chain=rows)
-
-    def _read(self, request_id: str) -> Dossier:
-        with self._catalogue.read() as session:
-            return read_dossier(session, request_id)
+        """The dossier of a moment at which all of its chain was in the signed ledger: nothing in it contradicts."""
+        deadline = time.monotonic() + SEQUENCED_WAIT
+        while True:
+            with self._catalogue.read() as session:
+                dossier = read_dossier(session, request_id)
+            waiting = [row for row in dossier.chain if row.index is None]
+            for row in waiting or dossier.chain[-1:]:  # an index is given before it is published
+                self._sequencer.wait(row.event_id, timeout=max(0.0, deadline - time.monotonic()))
+            if not waiting:
+                return dossier
 
     def _make(self, work: Path, dossier: Dossier, chain: ProvenChain, progress: Progress) -> _Made:
         now = self._clock()

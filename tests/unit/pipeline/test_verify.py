@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ from pipeline.verify import DataCheck, DataPlace
 from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Export, Recording
+from storage.errors import LiuhenError
 from storage.ledger import checkpoint
 from storage.records import Actor, RetentionClass
 from tests.support.exported import Bureau, export, exported, fill, open_bureau
@@ -180,6 +182,37 @@ def test_an_edited_row_is_named(data: Path, exported: Made, edit: str) -> None:
     found, _ = check(data, exported)
     assert found
     assert any(named in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE recordings SET report = '{'",
+        "UPDATE recordings SET received = 'yesterday'",
+        "UPDATE requests SET salt = 'zz'",
+        "UPDATE originals SET size = 'many'",
+        "UPDATE originals SET tier = 'attic'",
+        "UPDATE users SET roles = NULL WHERE login = 'nobody' OR 1",
+    ],
+)
+def test_garbage_in_the_database_is_a_finding_never_a_crash(data: Path, exported: Made, statement: str) -> None:
+    with closing(sqlite3.connect(data / "liuhen.db")) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        try:
+            connection.execute(statement)
+        except sqlite3.IntegrityError:  # the schema itself forbids it
+            return
+    assert check(data, exported)[0]
+
+
+def test_a_damaged_database_file_is_a_finding(data: Path, exported: Made) -> None:
+    path = data / "liuhen.db"
+    content = bytearray(path.read_bytes())
+    for at in range(3 * 4096, len(content), 4096):
+        content[at : at + 64] = b"\xa5" * 64
+    path.write_bytes(content)
+    with contextlib.suppress(LiuhenError):  # too damaged to be opened at all: an error, not a finding
+        assert check(data, exported)[0]
 
 
 def test_a_grant_without_approval_is_named(data: Path, exported: Made) -> None:
