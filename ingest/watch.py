@@ -53,11 +53,15 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="watched-folder", daemon=True)
 
     def start(self) -> None:
+        self.prepare()
+        self._thread.start()
+
+    def prepare(self) -> None:
+        """Make the folders, and remove what a crash left in the spool: its sources are still in the folder."""
         for place in (self._folder, self._folder / RECEIVED, self._folder / REJECTED, self._spool):
             durable.make_directory(place.absolute())
-        for left in self._spool.iterdir():  # of a crash; their sources are still in the folder
+        for left in self._spool.iterdir():
             left.unlink()
-        self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
