@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from api.addresses import Ident, Sha256
+from api.fields import Ident, Sha256
 from api.signin import Reader
 from api.web import Here, Web
 from pipeline.access import NoRight

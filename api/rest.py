@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from api.addresses import Ident
+from api.fields import PLAIN, Ident
 from api.pages.recording import step
 from api.pages.recordings import Wanted
 from api.pages.requests import sees_all, visible
@@ -49,8 +49,8 @@ router = APIRouter(prefix="/api", responses=_fails(400, 401, 403, 404, 409, 413,
 
 
 class Credentials(BaseModel):
-    login: str = Field(max_length=64)
-    password: str = Field(max_length=1024)
+    login: Annotated[str, Field(max_length=64), PLAIN]
+    password: Annotated[str, Field(max_length=1024)]
 
 
 class Session(BaseModel):
@@ -159,14 +159,14 @@ class RequestPage(BaseModel):
 class NewRequest(BaseModel):
     recording: str = Field(pattern=r"^[0-9a-z]{1,40}$")
     kind: RequestKind
-    purpose: str = Field(min_length=4, max_length=2000)
+    purpose: Annotated[str, Field(min_length=4, max_length=2000), PLAIN]
 
 
 class Decision(BaseModel):
     """A rejection needs a reason."""
 
     approve: bool
-    reason: str = Field(default="", max_length=2000)
+    reason: Annotated[str, Field(max_length=2000), PLAIN] = ""
 
 
 @router.post("/session", status_code=201)

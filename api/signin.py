@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Header, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from api.fields import PLAIN
 from api.render import LANGUAGE_COOKIE, LANGUAGES, page
 from api.web import Here, Web
 from pipeline.access import NoRight
@@ -65,7 +66,7 @@ LedgerReader = Annotated[SignedIn, Depends(with_role(Role.AUDITOR, Role.ADMIN, R
 
 def form_token(
     found: Annotated[SignedIn | None, Depends(session_of)],
-    csrf: Annotated[str, Form()] = "",
+    csrf: Annotated[str, Form(), PLAIN] = "",
     x_csrf_token: Annotated[str, Header()] = "",
 ) -> None:
     """Every changing form carries the session's token. Raises NotSignedIn or NoRight."""
@@ -125,9 +126,9 @@ def signin_form(
 def signin(
     request: Request,
     web: Here,
-    login: Annotated[str, Form(max_length=64)],
-    password: Annotated[str, Form(max_length=1024)],
-    next: Annotated[str, Form()] = "/",
+    login: Annotated[str, Form(max_length=64), PLAIN],
+    password: Annotated[str, Form(max_length=1024), PLAIN],
+    next: Annotated[str, Form(), PLAIN] = "/",
 ) -> Response:
     target = local_path(next)
     try:
@@ -164,9 +165,9 @@ def change_password(
     request: Request,
     web: Here,
     found: Annotated[SignedIn, Depends(session_of)],
-    old: Annotated[str, Form(max_length=1024)],
-    new: Annotated[str, Form(max_length=1024)],
-    again: Annotated[str, Form(max_length=1024)],
+    old: Annotated[str, Form(max_length=1024), PLAIN],
+    new: Annotated[str, Form(max_length=1024), PLAIN],
+    again: Annotated[str, Form(max_length=1024), PLAIN],
 ) -> Response:
     if new != again:
         unlike = Refused("两次输入的新密码不一致。", "the new password was not repeated exactly")

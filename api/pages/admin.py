@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import func, select
 
-from api.addresses import Ident
+from api.fields import PLAIN, Ident
 from api.pages.lists import PageNumber, Pager, offset
 from api.render import page
 from api.signin import Admin, Checked, actor
@@ -34,10 +34,10 @@ def add_user(
     request: Request,
     who: Admin,
     web: Here,
-    login: Annotated[str, Form(max_length=64)],
-    name: Annotated[str, Form(max_length=100)],
-    unit: Annotated[str, Form(max_length=100)] = "",
-    certificate: Annotated[str, Form(max_length=100)] = "",
+    login: Annotated[str, Form(max_length=64), PLAIN],
+    name: Annotated[str, Form(max_length=100), PLAIN],
+    unit: Annotated[str, Form(max_length=100), PLAIN] = "",
+    certificate: Annotated[str, Form(max_length=100), PLAIN] = "",
     roles: Annotated[list[Role], Form()] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     try:
@@ -95,8 +95,8 @@ def devices(request: Request, who: Admin, web: Here) -> Response:
 def assign_device(
     who: Admin,
     web: Here,
-    serial: Annotated[str, Form(max_length=200)],
-    officer: Annotated[str, Form(max_length=40)] = "",
+    serial: Annotated[str, Form(max_length=200), PLAIN],
+    officer: Annotated[str, Form(max_length=40), PLAIN] = "",
 ) -> Response:
     assign(web.catalogue, web.services.clock, serial, officer or None, by=actor(who))
     web.notify()
@@ -105,7 +105,11 @@ def assign_device(
 
 @router.get("/jobs")
 def jobs(
-    request: Request, who: Admin, web: Here, state: Annotated[str, Query(max_length=20)] = "", number: PageNumber = 1
+    request: Request,
+    who: Admin,
+    web: Here,
+    state: Annotated[str, Query(max_length=20), PLAIN] = "",
+    number: PageNumber = 1,
 ) -> Response:
     state = state if state in list(JobState) else ""
     with web.catalogue.read() as session:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.addresses import Ident
+from api.fields import PLAIN, Ident
 from api.pages.lists import PageNumber, Pager, offset
 from api.pages.recording import step
 from api.render import page
@@ -26,7 +26,11 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/cases")
 def listing(
-    request: Request, who: Reader, web: Here, q: Annotated[str, Query(max_length=200)] = "", number: PageNumber = 1
+    request: Request,
+    who: Reader,
+    web: Here,
+    q: Annotated[str, Query(max_length=200), PLAIN] = "",
+    number: PageNumber = 1,
 ) -> Response:
     return _listing(request, web, bool(WORKERS.intersection(who.user.roles)), q, number)
 
@@ -37,8 +41,8 @@ def open_case(
     request: Request,
     who: Reader,
     web: Here,
-    number: Annotated[str, Form(max_length=200)],
-    title: Annotated[str, Form(max_length=1000)],
+    number: Annotated[str, Form(max_length=200), PLAIN],
+    title: Annotated[str, Form(max_length=1000), PLAIN],
     flags: Annotated[list[CaseFlag], Form()] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     try:

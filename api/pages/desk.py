@@ -26,7 +26,7 @@ def desk(request: Request, who: Reader, web: Here) -> Response:
     policy = web.services.policy
     approver = bool(policy.viewing.approvers.intersection(who.user.roles))
     with web.catalogue.read() as session:
-        jobs = worklist.unfinished_jobs(session)
+        jobs = worklist.unfinished_jobs(session, web.services.clock())
         values: dict[str, Any] = {
             "approver": approver,
             "to_decide": _to_decide(session, who.user) if approver else [],

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.fields import PLAIN
 from api.ledger_files import checkpoint_text
 from api.pages.lists import PageNumber, Pager, offset
 from api.render import page
@@ -23,7 +24,7 @@ def listing(
     request: Request,
     who: LedgerReader,
     web: Here,
-    event: Annotated[str, Query(max_length=64)] = "",
+    event: Annotated[str, Query(max_length=64), PLAIN] = "",
     number: PageNumber = 1,
 ) -> Response:
     text = checkpoint_text(web.services.settings.ledger)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import timeline
-from api.addresses import Ident, Sha256
+from api.fields import PLAIN, Ident, Sha256
 from api.render import language, page
 from api.signin import Checked, Reader
 from api.web import Here, Web
@@ -81,7 +81,7 @@ def make_request(
     web: Here,
     recording_id: Ident,
     kind: Annotated[RequestKind, Form()],
-    purpose: Annotated[str, Form(max_length=4000)],
+    purpose: Annotated[str, Form(max_length=4000), PLAIN],
 ) -> Response:
     web.services.access.request(who.user.id, recording_id, kind, purpose)
     web.notify()
@@ -89,7 +89,9 @@ def make_request(
 
 
 @router.post("/recordings/{recording_id}/case", dependencies=[Checked])
-def put_to_case(who: Reader, web: Here, recording_id: Ident, case: Annotated[str, Form(max_length=64)]) -> Response:
+def put_to_case(
+    who: Reader, web: Here, recording_id: Ident, case: Annotated[str, Form(max_length=64), PLAIN]
+) -> Response:
     web.cases.add(who.user.id, case, recording_id)
     web.notify()
     return _back(recording_id, "filed")
@@ -100,8 +102,8 @@ def explain(
     who: Reader,
     web: Here,
     recording_id: Ident,
-    finding: Annotated[str, Form(max_length=200)],
-    text: Annotated[str, Form(max_length=4000)],
+    finding: Annotated[str, Form(max_length=200), PLAIN],
+    text: Annotated[str, Form(max_length=4000), PLAIN],
 ) -> Response:
     web.excuses.make(who.user.id, recording_id, finding, text)
     web.notify()

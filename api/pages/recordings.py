@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api import formats, words
+from api.fields import PLAIN
 from api.pages.lists import PER_PAGE, PageNumber, Pager, offset
 from api.render import language, page, query
 from api.signin import Reader
@@ -22,7 +23,7 @@ from storage.records import Verdict
 
 router = APIRouter(include_in_schema=False)
 CSV_ROWS = 10_000
-Text = Annotated[str, Query(max_length=200)]
+Text = Annotated[str, Query(max_length=200), PLAIN]
 
 
 class Search(BaseModel):

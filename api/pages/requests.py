@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.addresses import Ident
+from api.fields import PLAIN, Ident
 from api.pages.lists import PageNumber, Pager, offset
 from api.render import page
 from api.signin import Checked, Reader
@@ -47,7 +47,7 @@ def listing(
     request: Request,
     who: Reader,
     web: Here,
-    state: Annotated[str, Query(max_length=20)] = "",
+    state: Annotated[str, Query(max_length=20), PLAIN] = "",
     number: PageNumber = 1,
 ) -> Response:
     everything = sees_all(web, who)
@@ -90,7 +90,7 @@ def decide(
     web: Here,
     request_id: Ident,
     approve: Annotated[bool, Form()],
-    reason: Annotated[str, Form(max_length=2000)] = "",
+    reason: Annotated[str, Form(max_length=2000), PLAIN] = "",
 ) -> Response:
     visible(web, who, request_id)
     web.services.access.decide(who.user.id, request_id, approve, reason)

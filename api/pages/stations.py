@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
-from api.addresses import Ident
+from api.fields import PLAIN, Ident
 from api.pages.lists import PageNumber, Pager, offset
 from api.render import page
 from api.signin import Reader
@@ -22,7 +22,11 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/stations")
 def listing(
-    request: Request, who: Reader, web: Here, station: Annotated[str, Query(max_length=64)] = "", number: PageNumber = 1
+    request: Request,
+    who: Reader,
+    web: Here,
+    station: Annotated[str, Query(max_length=64), PLAIN] = "",
+    number: PageNumber = 1,
 ) -> Response:
     with web.catalogue.read() as session:
         dockings, total = worklist.dockings(session, station, offset(number))

@@ -80,6 +80,15 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A printed page shows what is folded away on the screen, except forms.
+const folded = () => document.querySelectorAll("main details:not([open])");
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...folded()].filter((details) => !details.querySelector("form"));
+  for (const details of unfolded) details.open = true;
+});
+addEventListener("afterprint", () => { for (const details of unfolded) details.open = false; });
+
 document.querySelector("[data-focus]")?.focus();
 const full = document.querySelector("[data-fullscreen]");
 if (full && document.fullscreenEnabled) full.hidden = false;

@@ -124,10 +124,11 @@ def late(session: Session, since: datetime, allowed: timedelta) -> Sequence[Reco
     return [row for row in rows if row.started is not None and row.received - row.started > allowed][:50]
 
 
-def unfinished_jobs(session: Session, limit: int = 30) -> Sequence[Job]:
-    """Running first, then waiting, oldest first."""
+def unfinished_jobs(session: Session, now: datetime, limit: int = 30) -> Sequence[Job]:
+    """Running first, then waiting, oldest first; without what is planned for a later day."""
     states = (JobState.RUNNING.value, JobState.QUEUED.value)
-    query = select(Job).where(Job.state.in_(states)).order_by(Job.state.desc(), Job.created).limit(limit)
+    soon = Job.run_at <= now + timedelta(days=1)
+    query = select(Job).where(Job.state.in_(states), soon).order_by(Job.state.desc(), Job.created).limit(limit)
     return session.scalars(query).all()
 
 

@@ -114,6 +114,10 @@ def test_names_from_cards_are_text_on_the_page(office: Bureau) -> None:
         assert "<img src=x" not in page
 
 
+def test_a_nul_character_is_refused(office: Bureau) -> None:
+    assert Browser(office, "officer").get("/recordings?q=%00").status_code == 422
+
+
 def test_without_a_session_nothing_is_listed(office: Bureau, kept: Kept) -> None:
     browser = Browser(office)
     assert browser.get("/recordings").status_code == 303
