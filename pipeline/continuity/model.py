@@ -15,6 +15,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from pipeline.continuity import dates
+from pipeline.continuity.structure import Structure
 
 UNKNOWN = -(1 << 63)  # libav's AV_NOPTS_VALUE
 
@@ -239,11 +240,76 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
+class Jpeg:
+    """How a JPEG was coded. `segments`: its markers in order, such as "APP1/Exif", up to the scan.
+
+    `quality`: the libjpeg quality of which its luminance table is the standard's scaled, None for tables of its own.
+    `quantisation`: short digest of the tables. `thumbnail`: width and height of the EXIF thumbnail.
+    """
+
+    segments: tuple[str, ...]
+    width: int
+    height: int
+    sampling: str
+    quality: int | None
+    quantisation: str
+    standard_huffman: bool
+    thumbnail: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
-    """A still image. `complete`: the JPEG end marker is there (None for other formats)."""
+    """A still image. `complete`: the JPEG end marker is there (None for other formats), `jpeg`: how it was coded."""
 
     mime: str
     complete: bool | None
+    jpeg: Jpeg | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A satellite receiver's time beside the footage. `at`: seconds on the file's timeline, None where it has no place
+    there; `time`: Unix seconds as the receiver says; `locked`: it had a position (None: not said).
+    """
+
+    at: float | None
+    time: float
+    locked: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A place where a sensor's running count does not go on: packet number, seconds, counts expected and found."""
+
+    packet: int
+    at: float
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A sensor's running count of its samples (GPMF TSMP). `first`: samples before the first packet of the file."""
+
+    stream: int
+    sensor: str
+    first: int
+    total: int
+    breaks: tuple[Break, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What sensors wrote beside the footage. `timecode`: HH:MM:SS:FF of the first picture (tmcd), "" without.
+
+    `sources`: in which formats. `unread`: there is telemetry that could not be read, and why.
+    """
+
+    fixes: tuple[Fix, ...] = ()
+    counters: tuple[Counter, ...] = ()
+    timecode: str = ""
+    sources: tuple[str, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True)
@@ -263,9 +329,11 @@ class Picture:
     tags: Mapping[str, str] = field(default_factory=dict)
     tracks: tuple[Track, ...] = ()
     boxes: Boxes | None = None
+    structure: Structure | None = None
     metadata: Metadata = field(default_factory=Metadata)
     traces: tuple[Trace, ...] = ()
     photo: Photo | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
     stopped: str = ""
     problem: tuple[str, str] | None = None
     isolated: bool = True

@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import sys
-import threading
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +21,8 @@ import av
 import av.logging
 from av.container import InputContainer
 
-from pipeline.continuity.model import CORRUPT, DISCARD, H264, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Trace
-from pipeline.media import boxes, h264, kinds, metadata, wire
+from pipeline.continuity.model import CORRUPT, DISCARD, H264, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Telemetry, Trace
+from pipeline.media import boxes, h264, jpeg, kinds, metadata, telemetry, wire
 
 # Containers that hold their own data. Left out on purpose: hls, dash, concat, sdp, rtsp, image2 and the rest of those
 # that open other files or addresses.
@@ -39,9 +38,7 @@ _LOOK = 1024  # bytes at the head of a packet where encoders leave their names
 
 
 def main(path: str) -> None:
-    tags: dict[str, Tag] = {}
-    exif = threading.Thread(target=_metadata, args=(path, tags), daemon=True)
-    exif.start()
+    exif = metadata.Beside(path)
     with Path(path).open("rb") as file:
         start = file.read(4096)
         kind = kinds.sniff(start)
@@ -49,18 +46,9 @@ def main(path: str) -> None:
         if problem:
             _write(wire.Head(kind=kinds.UNKNOWN, problem=problem), [])
         elif kind == kinds.PHOTOS:
-            exif.join()
-            _write(_photo(file, tags), [])
+            _write(_photo(file, exif.tags()), [])
         else:
-            _media(file, exif, tags)
-
-
-def _metadata(path: str, into: dict[str, Tag]) -> None:
-    """Without exiftool's words the picture is poorer, not wrong: the error is kept beside them."""
-    try:
-        into.update(metadata.read(path))
-    except Exception as error:  # exiftool on hostile bytes: whatever it does, the rest of the probe goes on
-        into["Liuhen:ExifToolFailed"] = f"{type(error).__name__}"
+            _media(file, exif)
 
 
 def _photo(file: BinaryIO, tags: dict[str, Tag]) -> wire.Head:
@@ -68,21 +56,31 @@ def _photo(file: BinaryIO, tags: dict[str, Tag]) -> wire.Head:
     if tags.get("ExifTool:Error"):
         problem = ("这不是完好的照片，无法读取。", "this is no sound photo: it cannot be read")
         return wire.Head(kind=kinds.UNKNOWN, metadata=tags, problem=problem)
-    return wire.Head(kind=kinds.PHOTOS, format=mime, metadata=tags, photo=Photo(mime, kinds.jpeg_complete(file)))
+    thumbnail = tags.get("IFD1:ThumbnailOffset")
+    coding = jpeg.read(file, thumbnail_at=thumbnail if isinstance(thumbnail, int) else None)
+    photo = Photo(mime, kinds.jpeg_complete(file), coding)
+    return wire.Head(kind=kinds.PHOTOS, format=mime, metadata=tags, photo=photo)
 
 
-def _media(file: BinaryIO, exif: threading.Thread, tags: dict[str, Tag]) -> None:
+def _media(file: BinaryIO, exif: metadata.Beside) -> None:
     structure = _structure(file)
     file.seek(0)
     try:
         with _opened(file) as container:
-            tracks = [_Track(stream) for stream in container.streams]
+            sensors = telemetry.Reader()
+            tracks = [_Track(stream, sensors) for stream in container.streams]
             stopped = _demux(container, tracks)
-            exif.join()
-            _write(_head(container, tracks, structure, tags, stopped), [track.arrays() for track in tracks])
+            found = sensors.result(_timecode(container), exif.positions())
+            head = _head(container, tracks, structure, exif.tags(), stopped=stopped, sensors=found)
+            _write(head, [track.arrays() for track in tracks])
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        exif.join()
-        _write(wire.Head(kind=kinds.UNKNOWN, boxes=structure, metadata=tags, problem=_why(error, structure)), [])
+        tags, problem = exif.tags(), _why(error, structure)
+        _write(wire.Head(kind=kinds.UNKNOWN, boxes=structure, metadata=tags, problem=problem), [])
+
+
+def _timecode(container: InputContainer) -> str:
+    """Of the first picture, as libav reads it from a tmcd track or MXF; "" without."""
+    return next((each.metadata["timecode"] for each in container.streams if "timecode" in each.metadata), "")
 
 
 def _structure(file: BinaryIO) -> Boxes | None:
@@ -125,8 +123,9 @@ def _demux(container: InputContainer, tracks: list[_Track]) -> str:
 class _Track:
     """One stream's packets as they come."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, sensors: telemetry.Reader) -> None:
         self._stream = stream
+        self._sensors = sensors if stream.type in ("data", "subtitle") else None
         self._columns = [array(code) for code in "qqqqiB"]
         self._slices = [array(code) for code in "iiB"]
         self.traces: list[Trace] = []
@@ -148,6 +147,8 @@ class _Track:
         flags.append(
             (KEY if key else 0) | (DISCARD if packet.is_discard else 0) | (CORRUPT if packet.is_corrupt else 0)
         )
+        if self._sensors:
+            self._sensors.take(packet, float(self._stream.time_base or 0), self._stream.index, len(size) - 1)
         if self._h264:
             self._take_slice(self._h264, memoryview(packet))
         if (key and self._stream.type == "video") or len(size) == 1:
@@ -199,7 +200,13 @@ class _Track:
 
 
 def _head(
-    container: InputContainer, tracks: list[_Track], structure: Boxes | None, tags: dict[str, Tag], stopped: str
+    container: InputContainer,
+    tracks: list[_Track],
+    structure: Boxes | None,
+    tags: dict[str, Tag],
+    *,
+    stopped: str,
+    sensors: Telemetry,
 ) -> wire.Head:
     streams = tuple(track.stream() for track in tracks)
     kind = kinds.of_streams(streams)
@@ -214,6 +221,7 @@ def _head(
         boxes=structure,
         metadata=tags,
         traces=tuple(trace for track in tracks for trace in track.traces),
+        telemetry=sensors,
         stopped=stopped,
         problem=None if kind != kinds.UNKNOWN else ("文件中没有视频或音频。", "there is no video or audio in the file"),
     )

@@ -19,7 +19,21 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from pipeline.continuity.model import H264, Boxes, Metadata, Packets, Photo, Picture, Slices, Stream, Tag, Trace, Track
+from pipeline.continuity.model import (
+    H264,
+    Boxes,
+    Metadata,
+    Packets,
+    Photo,
+    Picture,
+    Slices,
+    Stream,
+    Tag,
+    Telemetry,
+    Trace,
+    Track,
+)
+from pipeline.continuity.structure import Structure
 
 MAGIC = b"LHP1"
 _PACKETS = "qqqqiB"
@@ -37,9 +51,11 @@ class Head:
     streams: tuple[Stream, ...] = ()
     h264: Mapping[int, H264] = field(default_factory=dict)
     boxes: Boxes | None = None
+    structure: Structure | None = None
     metadata: Mapping[str, Tag] = field(default_factory=dict)
     traces: tuple[Trace, ...] = ()
     photo: Photo | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
     stopped: str = ""
     problem: tuple[str, str] | None = None
 
@@ -81,9 +97,11 @@ def decode(data: bytes, *, name: str, size: int) -> Picture:
         tags=head.tags,
         tracks=tuple(tracks),
         boxes=head.boxes,
+        structure=head.structure,
         metadata=Metadata(head.metadata),
         traces=head.traces,
         photo=head.photo,
+        telemetry=head.telemetry,
         stopped=head.stopped,
         problem=head.problem,
     )
