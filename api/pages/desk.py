@@ -15,7 +15,7 @@ from pipeline.excuses import needing_words
 from storage.catalogue import worklist
 from storage.catalogue.recordings import user_names
 from storage.catalogue.tables import Recording, User
-from storage.records import RequestState, Role
+from storage.records import JobState, RequestState, Role
 
 router = APIRouter(include_in_schema=False)
 LATE_WINDOW = timedelta(days=30)
@@ -39,6 +39,7 @@ def desk(request: Request, who: Reader, web: Here) -> Response:
                 session, web.services.clock() - LATE_WINDOW, timedelta(hours=policy.deadlines.upload_hours)
             ),
             "upload_hours": policy.deadlines.upload_hours,
+            "failed": worklist.job_states(session).get(JobState.FAILED, 0) if Role.ADMIN in who.user.roles else 0,
             "names": user_names(session),
         }
     return page(request, "desk.html", **values)

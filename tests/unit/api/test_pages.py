@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from storage.catalogue.tables import Device, DockedFile, Docking, Recording, Station, User
+from storage.catalogue.tables import Device, DockedFile, Docking, Job, Recording, Station, User
 from storage.clock import new_id
 from storage.records import Actor
 from tests.support.web import PASSWORD, Browser, Bureau, Kept, keep, text_of
@@ -166,6 +166,19 @@ def test_the_desk_shows_late_recordings(office: Bureau, kept: Kept) -> None:
 
 def test_the_desk_shows_work_in_progress(office: Bureau, kept: Kept) -> None:
     assert "连续性检测" in Browser(office, "officer").get("/").text
+
+
+def test_the_desk_tells_administrators_of_failed_work(office: Bureau, kept: Kept) -> None:
+    with office.services.catalogue.write() as session:
+        session.query(Job).update({"state": "failed"})
+    assert "1 项任务失败" in Browser(office, "admin").get("/").text
+    assert "项任务失败" not in Browser(office, "officer").get("/").text
+
+
+def test_work_planned_for_later_years_is_not_todays(office: Bureau, kept: Kept) -> None:
+    with office.services.catalogue.write() as session:
+        session.query(Job).update({"run_at": office.clock.now.replace(year=2031)})
+    assert "没有进行中的任务" in Browser(office, "officer").get("/").text
 
 
 def test_statistics_count(office: Bureau, kept: Kept) -> None:
