@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 
-from api.fields import PLAIN, Ident
+from api.bodies import (
+    Credentials,
+    CustodyBody,
+    Decision,
+    DerivativeBody,
+    Failure,
+    GrantBody,
+    NewRequest,
+    OriginalBody,
+    RecordingBody,
+    RecordingLine,
+    RecordingPage,
+    RequestBody,
+    RequestPage,
+    Session,
+)
+from api.fields import Ident
 from api.pages.recording import step
 from api.pages.recordings import Wanted
 from api.pages.requests import sees_all, visible
@@ -30,143 +44,11 @@ Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-class Words(BaseModel):
-    zh: str
-    en: str
-
-
-class Failure(BaseModel):
-    """Every error: one sentence in each language, what was wrong and what to do."""
-
-    error: Words
-
-
 def _fails(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Failure} for status in statuses}
 
 
 router = APIRouter(prefix="/api", responses=_fails(400, 401, 403, 404, 409, 413, 422, 429, 503))
-
-
-class Credentials(BaseModel):
-    login: Annotated[str, Field(max_length=64), PLAIN]
-    password: Annotated[str, Field(max_length=1024)]
-
-
-class Session(BaseModel):
-    """`csrf` goes into the header X-CSRF-Token of every changing request."""
-
-    login: str
-    name: str
-    roles: list[str]
-    must_change: bool
-    csrf: str
-    expires: datetime
-
-
-class RecordingLine(BaseModel):
-    """`duration` in seconds, `size` in bytes, times in UTC. `verdict` null: not analysed yet."""
-
-    id: str
-    device: str
-    officer: str
-    station: str | None
-    case: str
-    kind: str
-    started: datetime | None
-    duration: float | None
-    verdict: str | None
-    retention: str
-    keep_until: datetime | None
-    held: bool
-    received: datetime
-    segments: int
-    size: int
-
-
-class DerivativeBody(BaseModel):
-    kind: str
-    sha256: str
-    size: int
-    media_type: str
-    retention: str
-    tier: str
-    proof: dict[str, Any]
-    made: datetime
-
-
-class OriginalBody(BaseModel):
-    """`root`: RFC 6962 root over 1 MiB chunks."""
-
-    sha256: str
-    root: str
-    size: int
-    name: str
-    sequence: int | None
-    tier: str
-    received: datetime
-    derivatives: list[DerivativeBody]
-
-
-class CustodyBody(BaseModel):
-    """`index` null: recorded, not published yet."""
-
-    index: int | None
-    event: str
-    time: datetime
-    actor: dict[str, str]
-    payload: dict[str, Any]
-
-
-class RecordingBody(RecordingLine):
-    report: dict[str, Any] | None
-    originals: list[OriginalBody]
-    custody: list[CustodyBody]
-
-
-class RecordingPage(BaseModel):
-    total: int
-    recordings: list[RecordingLine]
-
-
-class GrantBody(BaseModel):
-    id: str
-    expires: datetime
-
-
-class RequestBody(BaseModel):
-    """`export`: the disc image's size in bytes once it is made; download it at /exports/{id}."""
-
-    id: str
-    kind: RequestKind
-    recording: str
-    requester: str
-    purpose: str
-    state: RequestState
-    made: datetime
-    decided: datetime | None
-    decided_by: str | None
-    reason: str
-    grant: GrantBody | None
-    export: int | None
-
-
-class RequestPage(BaseModel):
-    total: int
-    requests: list[RequestBody]
-
-
-class NewRequest(BaseModel):
-    recording: str = Field(pattern=r"^[0-9a-z]{1,40}$")
-    kind: RequestKind
-    purpose: Annotated[str, Field(min_length=4, max_length=2000), PLAIN]
-
-
-class Decision(BaseModel):
-    """A rejection needs a reason."""
-
-    approve: bool
-    reason: Annotated[str, Field(max_length=2000), PLAIN] = ""
 
 
 @router.post("/session", status_code=201)
