@@ -37,6 +37,19 @@ class Thresholds:
     # Apple writes the moment twice (Keys:CreationDate and mvhd): 0 s on 5 of 5 originals, 13 s to 67 days on exports.
     apple_date: float = 30.0
     apple_date_suspicion: float = 5.0
+    # Names and headers are dated by one clock; a camera takes a second or two from one to the other.
+    name_date: float = 30.0
+    # Header begun and ended within less than so large a share of the duration, both beyond so many seconds.
+    written_share: float = 0.9
+    written_least: float = 3.0
+    # Broadcast Wave: sample count since midnight against the time of origination, which has whole seconds.
+    time_reference: float = 5.0
+    # GoPro time code against the header: genuine files differ by 57 to 69 s.
+    timecode: float = 120.0
+    # Telemetry against footage: a genuine receiver stepped by 1.5 to 2.5 s when it found its satellites.
+    telemetry_drift: float = 3.0
+    # The device's clock against a satellite receiver's: cameras drift by seconds a day.
+    clock_offset: float = 120.0
     # Group-of-pictures pattern: strict when so many whole groups are there and so large a part of them is equal.
     gop_groups: int = 8
     gop_equal: float = 0.8
@@ -48,5 +61,7 @@ class Thresholds:
     segment_gap_suspicion: float = 1.0
     # Photos: changed after they were taken (EXIF ModifyDate − DateTimeOriginal).
     photo_modified: float = 5.0
+    # iPhone run time against the dates of two photos: 1 ms in 23 photos; dates without fractions round to a second.
+    photo_run_time: float = 2.0
     # A hole in photo numbers up to this many photos is one series with photos missing; beyond, perhaps two occasions.
     photo_hole: int = 100

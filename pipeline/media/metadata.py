@@ -19,11 +19,11 @@ from pipeline.continuity.model import Fix, Tag
 
 _MOST_TAGS = 1500
 _LONGEST = 400  # characters of one value
-# Where the file lies and when it was copied is the host's business, not the recording's.
 _PATIENCE = 10.0  # seconds that reading through the samples may take; an hour of footage takes about half of it
 _EMBEDDED = "$SampleTime;$GPSDateTime;$GPSMeasureMode"
 # Kinds of timed metadata that `pipeline.media.telemetry` reads itself, or that hold no position.
 _READ_ELSEWHERE = {"gpmd", "camm", "fdsc", "tmcd", "mebx"}
+# Where the file lies and when it was copied is the host's business, not the recording's.
 _NOT_OURS = ("System:", "SourceFile", "ExifTool:ExifToolVersion", "File:Directory")
 
 
