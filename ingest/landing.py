@@ -113,6 +113,8 @@ class Landing:
     def _flush(self, position: int) -> None:
         self._file.flush()
         self._uploads.commit(self._upload, position)
+        if position >= COMMIT_EVERY:
+            self._file.forget(position)
 
     async def _commit_all(self) -> None:
         await _done(self._flushing)
