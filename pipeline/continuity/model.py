@@ -57,11 +57,12 @@ class TrackBox:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A top-level box: four-character code, byte offset, size in bytes as the box claims it."""
+    """A top-level box: four-character code, byte offset, size in bytes as the box claims it, bytes of its header."""
 
     type: str
     offset: int
     size: int
+    header: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,346 @@
+"""What the container readers found beside the box tree: plain values for the container checks, no I/O.
+
+Offsets count from the start of the file, in bytes. Lists are bounded by the readers; the counts beside them are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes of a data box to which no sample refers.
+
+    `place`: head, middle or tail of its box. `content`: zeros; units (coded pictures, as NAL units with their lengths);
+    the four-character code of a box that stands there (free, skip …); other.
+    """
+
+    offset: int
+    size: int
+    place: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfOrder:
+    """A chunk that stands earlier in the file than the one before it in its track: `sample` is its first sample."""
+
+    track: int
+    sample: int
+    offset: int
+    previous: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Bytes to which two samples refer; `tracks` are the ids of both, the same when it is one track."""
+
+    offset: int
+    size: int
+    tracks: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OffGrid:
+    """A sample whose duration is no multiple of the one that all the others of its track have (stts), in seconds."""
+
+    track: int
+    handler: str
+    sample: int
+    start: float
+    duration: float
+    usual: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMap:
+    """Where the samples of all tracks lie in the file, against the data boxes (ISO/IEC 14496-12 8.7).
+
+    `contradictions`: (track, box, count, other box, count) where the tables of a track count samples differently.
+    `outside`: chunks that lie in no data box. `complete`: False where there was too much to map.
+    """
+
+    unreferenced: tuple[Stretch, ...] = ()
+    unreferenced_count: int = 0
+    unreferenced_bytes: int = 0
+    referenced_bytes: int = 0
+    out_of_order: tuple[OutOfOrder, ...] = ()
+    out_of_order_count: int = 0
+    shared: tuple[Shared, ...] = ()
+    shared_count: int = 0
+    outside: tuple[int, ...] = ()
+    outside_count: int = 0
+    contradictions: tuple[tuple[int, str, int, str, int], ...] = ()
+    off_grid: tuple[OffGrid, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentStep:
+    """Two movie fragments (moof) that don't follow each other.
+
+    `offset`: of the second. Sequence numbers of mfhd; `gap`: seconds from the end of the media of the first to the base
+    decode time (tfdt) of the second, for `track`; None where the fragment has no such time.
+    """
+
+    offset: int
+    number: int
+    before: int
+    after: int
+    track: int
+    start: float | None
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """The movie fragments: how many, the first sequence number, and where they don't follow each other."""
+
+    count: int
+    first: int
+    steps: tuple[FragmentStep, ...] = ()
+    step_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CounterBreak:
+    """A continuity_counter of a transport stream that doesn't count on (ITU-T H.222.0 2.4.3.3). `packet`: from 0."""
+
+    pid: int
+    packet: int
+    offset: int
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The programme clock (PCR), or the arrival clock (`pid` -1), steps by `seconds` where `usual` is its rhythm.
+
+    `offset`: of the packet after the step. `declared`: the stream announces it (discontinuity_indicator).
+    """
+
+    pid: int
+    packet: int
+    offset: int
+    seconds: float
+    usual: float
+    declared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """A programme table (PAT: `pid` 0, else a PMT) whose content differs from the one before it."""
+
+    pid: int
+    packet: int
+    offset: int
+    version: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """An MPEG-2 transport stream (ITU-T H.222.0), with 4 bytes of arrival time before each packet in M2TS.
+
+    `sloppy`: PIDs whose counter doesn't count, so that it can prove nothing. `lost`: (offset, bytes) between packets
+    that are no packets. `rest`: bytes after the last whole packet. `streams`: (PID, stream_type) of the first PMT.
+    `disagreements`: where programme and arrival clock grow differently, by `seconds`, `usual` being the programme's.
+    """
+
+    packet_size: int
+    packets: int
+    pids: Mapping[int, int] = field(default_factory=dict)
+    breaks: tuple[CounterBreak, ...] = ()
+    break_count: int = 0
+    sloppy: tuple[int, ...] = ()
+    clock: tuple[ClockStep, ...] = ()
+    arrival: tuple[ClockStep, ...] = ()
+    disagreements: tuple[ClockStep, ...] = ()
+    tables: tuple[TableChange, ...] = ()
+    lost: tuple[tuple[int, int], ...] = ()
+    lost_count: int = 0
+    rest: int = 0
+    errors: int = 0
+    scrambled: int = 0
+    streams: tuple[tuple[int, int], ...] = ()
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Riff:
+    """An AVI file: the chunks of its movi lists against its index and headers.
+
+    `frames`: of the first video stream: in the main header (avih), in its stream header (strh), in the index, and as
+    chunks; -1 where there is no such figure. `unlisted`: (offset, bytes) of chunks with footage that the index leaves
+    out; `dangling`: index entries (number, offset) where no such chunk stands. `damaged`: offsets where no chunk was.
+    """
+
+    frames_header: int
+    frames_stream: int
+    frames_index: int
+    frames_found: int
+    interval: float
+    index: str
+    unlisted: tuple[tuple[int, int], ...] = ()
+    unlisted_count: int = 0
+    dangling: tuple[tuple[int, int], ...] = ()
+    dangling_count: int = 0
+    damaged: tuple[int, ...] = ()
+    missing: int = 0
+    trailing: tuple[int, int] | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStep:
+    """A Matroska cluster whose own notes on its place are wrong, or whose time runs back.
+
+    `what`: position, size-before or time. `noted` and `found` are bytes, seconds where `what` is time.
+    """
+
+    what: str
+    offset: int
+    time: float
+    noted: float
+    found: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matroska:
+    """A Matroska or WebM file (RFC 9559): clusters against cues and their own notes, checksums, void space.
+
+    `checksums`: (element path, offset) whose CRC-32 is wrong. `dangling`: (time, position) of cues where no cluster
+    stands. `void`: (offset, bytes) of Void elements between clusters. `chapters`: ordered chapters, which show the
+    recording in another order. `linked`: the segment says that others belong before or after it.
+    """
+
+    clusters: int
+    duration: float | None
+    last_cluster: float
+    steps: tuple[ClusterStep, ...] = ()
+    step_count: int = 0
+    checksums: tuple[tuple[str, int], ...] = ()
+    checksums_right: int = 0
+    dangling: tuple[tuple[float, int], ...] = ()
+    dangling_count: int = 0
+    void: tuple[tuple[int, int], ...] = ()
+    ordered_chapters: bool = False
+    linked: bool = False
+    missing: int = 0
+    trailing: tuple[int, int] | None = None
+    damaged: tuple[int, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """An MXF Identification set: one for each program that wrote or modified the file (SMPTE ST 377-1)."""
+
+    company: str
+    product: str
+    version: str
+    modified: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mxf:
+    """An MXF file: partitions, who wrote it, and the dates of its packages as ISO 8601 texts.
+
+    `footer_noted`/`footer_found`: offset of the footer partition, -1 without one. `broken`: offsets of partitions whose
+    notes on this or the previous partition's place are wrong.
+    """
+
+    partitions: int
+    status: str
+    pattern: str
+    identifications: tuple[Identification, ...] = ()
+    modified: str = ""
+    created: tuple[str, ...] = ()
+    footer_noted: int = -1
+    footer_found: int = -1
+    broken: tuple[int, ...] = ()
+    missing: int = 0
+    trailing: tuple[int, int] | None = None
+    edit_units: int = -1
+    edit_units_found: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A WAV or BWF file (EBU Tech 3285).
+
+    `declared`: bytes of the data chunk as its header has it; `there`: bytes up to the next chunk or the file's end.
+    `reference`: seconds since midnight (TimeReference / sample rate), None without a bext chunk.
+    """
+
+    declared: int
+    there: int
+    data_offset: int
+    block: int
+    byte_rate: int
+    originated: str = ""
+    reference: float | None = None
+    originator: str = ""
+    history: tuple[str, ...] = ()
+    chunks: tuple[str, ...] = ()
+    cues: int = 0
+    missing: int = 0
+    trailing: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SoundBreak:
+    """A frame of a sound stream that doesn't follow the one before it. `what`: reservoir, sync, number or header."""
+
+    what: str
+    frame: int
+    offset: int
+    seconds: float
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Sound without a container: MP3, AAC (ADTS), AMR, FLAC frames.
+
+    `declared_frames`, `declared_bytes`: of an MP3's Xing or Info header, -1 without. `bytes`: from that header on.
+    """
+
+    frames: int
+    seconds: float
+    breaks: tuple[SoundBreak, ...] = ()
+    break_count: int = 0
+    declared_frames: int = -1
+    declared_bytes: int = -1
+    bytes: int = 0
+    tail: int = 0
+    checksum_wrong: bool = False
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What the reader of this file's container found.
+
+    `container`: isobmff, mpegts, avi, matroska, mxf, wav, sound. `layout`: a compact fingerprint of how the file is
+    built, for device profiles: the same program writes the same list. `signed`: (where, text) of names that programs
+    left. `dates`: (where, Unix seconds or None, text) in containers other than ISO base media.
+    """
+
+    container: str
+    layout: tuple[str, ...] = ()
+    signed: tuple[tuple[str, str], ...] = ()
+    dates: tuple[tuple[str, int | None, str], ...] = ()
+    samples: SampleMap | None = None
+    fragments: Fragments | None = None
+    transport: Transport | None = None
+    riff: Riff | None = None
+    matroska: Matroska | None = None
+    mxf: Mxf | None = None
+    wave: Wave | None = None
+    frames: Frames | None = None

@@ -1,0 +1,171 @@
+"""Where the samples of a track lie: the sample tables of ISO base media files (ISO/IEC 14496-12 8.6 and 8.7).
+
+Works on chunks (runs of samples that lie together), with array and iterator arithmetic: a step of Python for each of
+millions of samples would cost more than reading the file. Runs inside the sandbox on untrusted bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise, repeat
+from operator import add, sub
+
+from pipeline.continuity.structure import OffGrid
+
+MOST_SAMPLES = 16_000_000
+_MOST_RUNS = 1_000_000
+# A duration pattern counts as strict when there are so many samples and no more of them than this leave the grid.
+_FEWEST_STRICT = 50
+_MOST_OFF_GRID = 4
+_MOST_OFF_GRID_SHARE = 0.005
+
+
+@dataclass
+class Table:
+    """The boxes of one stbl as they came; durations and sizes in ticks and bytes."""
+
+    times: list[tuple[int, int]] = field(default_factory=list)  # stts: (samples, duration)
+    runs: list[tuple[int, int]] = field(default_factory=list)  # stsc: (first chunk from 1, samples in each chunk)
+    size: int = 0  # stsz: of every sample; 0 means that `sizes` has each
+    sizes: array[int] = field(default_factory=lambda: array("I"))
+    count: int = 0  # stsz
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    external: bool = False  # samples lie in another file (dref)
+
+
+def times(body: bytes) -> list[tuple[int, int]]:
+    """The entries of an stts box."""
+    return list(struct.iter_unpack(">II", _entries(body, 8)))
+
+
+def runs(body: bytes) -> list[tuple[int, int]]:
+    """The entries of an stsc box without their sample descriptions."""
+    return [(first, samples) for first, samples, _ in struct.iter_unpack(">III", _entries(body, 12))]
+
+
+def _entries(body: bytes, width: int) -> bytes:
+    count = min(int.from_bytes(body[4:8], "big"), _MOST_RUNS, max(0, len(body) - 8) // width)
+    return body[8 : 8 + width * count]
+
+
+def numbers(body: bytes, code: str, at: int, most: int) -> array[int]:
+    """Up to `most` big-endian numbers of array type `code` from `at` in a box."""
+    found = array(code)
+    width = found.itemsize
+    piece = body[at : at + width * most]
+    found.frombytes(piece[: len(piece) // width * width])
+    if sys.byteorder == "little":
+        found.byteswap()
+    return found
+
+
+def small_sizes(body: bytes) -> tuple[array[int], int]:
+    """The sizes and the count of an stz2 box: 4, 8 or 16 bits each."""
+    bits, count = body[7], int.from_bytes(body[8:12], "big")
+    if bits == 16:
+        return array("I", numbers(body, "H", 12, count)), count
+    if bits == 8:
+        return array("I", body[12 : 12 + count]), count
+    nibbles = (half for byte in body[12 : 12 + (count + 1) // 2] for half in (byte >> 4, byte & 15))
+    return array("I", [size for size, _ in zip(nibbles, range(count), strict=False)]), count
+
+
+def extents(table: Table) -> tuple[array[int], array[int]]:
+    """Start and end of each chunk in the file, in the order of the track. Chunks without samples have equal ones."""
+    counts = _samples_per_chunk(table)
+    offsets = table.offsets[: len(counts)]
+    if table.size:
+        lengths = (count * table.size for count in counts)
+    else:
+        ends = array("Q", accumulate(table.sizes, initial=0))
+        last = len(ends) - 1
+        marks = array("Q", (ends[min(mark, last)] for mark in accumulate(counts, initial=0)))
+        lengths = map(sub, marks[1:], marks)  # type: ignore[assignment]
+    return offsets, array("Q", (min(end, (1 << 64) - 1) for end in map(add, offsets, lengths)))
+
+
+def _samples_per_chunk(table: Table) -> array[int]:
+    """How many samples each chunk holds, as stsc says it in runs."""
+    chunks = len(table.offsets)
+    counts = array("I")
+    following = [first for first, _ in table.runs[1:]]
+    for (first, samples), until in zip(table.runs, [*following, chunks + 1], strict=False):
+        many = min(until, chunks + 1) - max(first, len(counts) + 1)
+        if many > 0 and first == len(counts) + 1:
+            counts.extend(repeat(samples, many))
+    return counts
+
+
+def first_samples(table: Table) -> array[int]:
+    """The number (from 0) of the first sample of each chunk."""
+    return array("Q", accumulate(_samples_per_chunk(table), initial=0))
+
+
+def contradictions(table: Table) -> list[tuple[str, int, str, int]]:
+    """(box, count, box, count) where the tables don't count the same samples."""
+    counts = {
+        "stts": sum(count for count, _ in table.times),
+        "stsc": sum(_samples_per_chunk(table)),
+    }
+    return [(box, count, "stsz", table.count) for box, count in counts.items() if count != table.count]
+
+
+def off_grid(table: Table, track: int, handler: str, scale: int) -> list[OffGrid]:
+    """Samples inside the track whose duration is no multiple of the usual one, in a track that is strict otherwise.
+
+    Encoders with a fixed frame time never leave its grid, even where they drop pictures; joining two streams does. The
+    first and the last two samples are left out. [] where durations vary of themselves.
+    """
+    total = sum(count for count, _ in table.times)
+    usual = _usual(table.times)
+    if total < _FEWEST_STRICT or not usual or not scale:
+        return []
+    most = max(_MOST_OFF_GRID, int(total * _MOST_OFF_GRID_SHARE))
+    off, at, sample = [], 0, 0
+    for count, duration in table.times:
+        if not _on_grid(duration, usual) and sample + count > 2 and sample < total - 2:
+            off.append(OffGrid(track, handler, sample, at / scale, duration / scale, usual / scale))
+            if count > 1 or len(off) > most:
+                return []
+        at += count * duration
+        sample += count
+    return off
+
+
+def _usual(entries: list[tuple[int, int]]) -> int:
+    """The duration that most samples have."""
+    tally: dict[int, int] = {}
+    for count, duration in entries:
+        tally[duration] = tally.get(duration, 0) + count
+    return max(tally, key=tally.__getitem__, default=0)
+
+
+def _on_grid(duration: int, usual: int) -> bool:
+    """Whether a duration is a multiple of the usual one, but for the rounding of coarse timescales."""
+    tolerance = max(1, usual // 50)
+    rest = duration % usual
+    return duration > usual // 2 and min(rest, usual - rest) <= tolerance
+
+
+def holes(intervals: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """(from, to) of the bytes between `start` and `end` that no interval covers; `intervals` are sorted."""
+    at = start
+    for one, other in intervals:
+        if one >= end:
+            break
+        if one > at:
+            yield at, one
+        at = max(at, other)
+    if at < end:
+        yield at, end
+
+
+def descents(offsets: array[int]) -> list[int]:
+    """Indices of chunks that stand before their predecessor in the file."""
+    if all(map(int.__le__, offsets, offsets[1:])):
+        return []
+    return [index for index, (one, other) in enumerate(pairwise(offsets), start=1) if other < one]
