@@ -184,6 +184,7 @@ def signatures(picture: Picture) -> list[tuple[str, str]]:
         for key, value in picture.metadata.tags.items()
         if SIGNED.fullmatch(key.rpartition(":")[2]) and not key.startswith(("ICC", "Composite"))
     ]
+    tags += picture.structure.signed if picture.structure else ()
     tracks = picture.boxes.tracks if picture.boxes else ()
     return tags + [(f"trak {track.id} hdlr", track.handler_name) for track in tracks if track.handler_name]
 

@@ -8,6 +8,7 @@ It writes a picture of the file (see `pipeline.media.wire`) on standard output. 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import os
@@ -22,7 +23,7 @@ import av.logging
 from av.container import InputContainer
 
 from pipeline.continuity.model import CORRUPT, DISCARD, H264, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Telemetry, Trace
-from pipeline.media import boxes, h264, jpeg, kinds, metadata, telemetry, wire
+from pipeline.media import h264, jpeg, kinds, metadata, structure, telemetry, wire
 
 # Containers that hold their own data. Left out on purpose: hls, dash, concat, sdp, rtsp, image2 and the rest of those
 # that open other files or addresses.
@@ -37,8 +38,8 @@ _MOST_TRACES = 20
 _LOOK = 1024  # bytes at the head of a packet where encoders leave their names
 
 
-def main(path: str) -> None:
-    exif = metadata.Beside(path)
+def main(path: str, warm: Warm | None = None) -> None:
+    exif = metadata.Beside(path, warm)
     with Path(path).open("rb") as file:
         start = file.read(4096)
         kind = kinds.sniff(start)
@@ -63,30 +64,25 @@ def _photo(file: BinaryIO, tags: dict[str, Tag]) -> wire.Head:
 
 
 def _media(file: BinaryIO, exif: metadata.Beside) -> None:
-    structure = _structure(file)
+    box_tree, found = structure.read(file)
     file.seek(0)
     try:
         with _opened(file) as container:
             sensors = telemetry.Reader()
             tracks = [_Track(stream, sensors) for stream in container.streams]
             stopped = _demux(container, tracks)
-            found = sensors.result(_timecode(container), exif.positions())
-            head = _head(container, tracks, structure, exif.tags(), stopped=stopped, sensors=found)
-            _write(head, [track.arrays() for track in tracks])
+            sensed = sensors.result(_timecode(container), exif.positions())
+            head = _head(container, tracks, box_tree, exif.tags(), stopped=stopped, sensors=sensed)
+            _write(dataclasses.replace(head, structure=found), [track.arrays() for track in tracks])
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        tags, problem = exif.tags(), _why(error, structure)
-        _write(wire.Head(kind=kinds.UNKNOWN, boxes=structure, metadata=tags, problem=problem), [])
+        tags, problem = exif.tags(), _why(error, box_tree)
+        head = wire.Head(kind=kinds.UNKNOWN, boxes=box_tree, structure=found, metadata=tags, problem=problem)
+        _write(head, [])
 
 
 def _timecode(container: InputContainer) -> str:
     """Of the first picture, as libav reads it from a tmcd track or MXF; "" without."""
     return next((each.metadata["timecode"] for each in container.streams if "timecode" in each.metadata), "")
-
-
-def _structure(file: BinaryIO) -> Boxes | None:
-    with contextlib.suppress(ValueError, OSError, RecursionError):
-        return boxes.read(file)
-    return None
 
 
 @contextlib.contextmanager
@@ -202,7 +198,7 @@ class _Track:
 def _head(
     container: InputContainer,
     tracks: list[_Track],
-    structure: Boxes | None,
+    box_tree: Boxes | None,
     tags: dict[str, Tag],
     *,
     stopped: str,
@@ -218,7 +214,7 @@ def _head(
         tags={key[:100]: value[:400] for key, value in list(container.metadata.items())[:200]},
         streams=streams,
         h264={index: fact for index, fact in facts.items() if fact},
-        boxes=structure,
+        boxes=box_tree,
         metadata=tags,
         traces=tuple(trace for track in tracks for trace in track.traces),
         telemetry=sensors,
@@ -227,8 +223,8 @@ def _head(
     )
 
 
-def _why(error: Exception, structure: Boxes | None) -> tuple[str, str]:
-    if structure and not any(box.type in ("moov", "moof") for box in structure.top):
+def _why(error: Exception, box_tree: Boxes | None) -> tuple[str, str]:
+    if box_tree and not any(box.type in ("moov", "moof") for box in box_tree.top):
         return (
             "文件不完整：缺少索引（moov），多为录制时断电或文件被截断所致。",
             "the file is incomplete: its index (moov) is missing, as after a power cut or a truncation",
