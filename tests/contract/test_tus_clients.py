@@ -1,9 +1,10 @@
-"""A real tus client, written by others, against our server."""
+"""Real tus clients, written by others, against our server."""
 
 from __future__ import annotations
 
 import io
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from tusclient.client import TusClient
 
 from ingest import station
 from tests.support.docking import PlainStation, stored
-from tests.support.server import enrol, run_server
+from tests.support.server import ROOT, enrol, run_server
+from tests.support.services import absent, program
 
 
 def test_tuspy_uploads_in_chunks_with_checksums_and_resumes(tmp_path: Path) -> None:
@@ -30,5 +32,22 @@ def test_tuspy_uploads_in_chunks_with_checksums_and_resumes(tmp_path: Path) -> N
         again = client.uploader(file_stream=stream, url=first.url, upload_checksum=True, **given)
         assert again.offset == 1_000_000
         again.upload()
+        st01.receipt(data)
+        assert stored(server.data, data) == data
+
+
+def test_tus_js_client_stops_and_goes_on(tmp_path: Path) -> None:
+    if not (ROOT / "node_modules" / "tus-js-client").exists():
+        absent("tus-js-client (npm)")
+    data = os.urandom(3_500_000)
+    (tmp_path / "file").write_bytes(data)
+    with run_server(tmp_path / "data") as server, httpx.Client(base_url=server.url, trust_env=False) as http:
+        st01 = PlainStation(http, station.load(enrol(server.data, tmp_path)))
+        st01.dock({"DCIM/录像.MP4": data})
+        script = ROOT / "tests" / "support" / "tus_upload.mjs"
+        endpoint = f"{server.url}/api/uploads"
+        subprocess.run(
+            [program("node"), script, endpoint, st01.token, tmp_path / "file", "DCIM/录像.MP4"], check=True, timeout=60
+        )
         st01.receipt(data)
         assert stored(server.data, data) == data
