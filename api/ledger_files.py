@@ -1,6 +1,8 @@
 """The ledger's static read path (C2SP tlog-tiles): checkpoint, tiles and entry bundles, for any log client.
 
-It is open to everybody by design: a ledger is worth what strangers can check. Entries hold no personal data in clear.
+Checkpoint and hash tiles are open to everybody by design: with them any stranger checks that the log only grows and
+that a receipt or a disc is part of it. Entry bundles say who did what with which file; they are for those who may read
+the ledger (docs/decisions/0008).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Response
 
+from api.signin import LedgerReader
 from api.web import Here
 from storage.errors import NotFound
 
@@ -26,17 +29,28 @@ def checkpoint(web: Here) -> Response:
     return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
+@router.api_route("/ledger/tile/entries/{name:path}", methods=["GET", "HEAD"])
+def entries(who: LedgerReader, web: Here, name: str) -> Response:
+    """A bundle of entries."""
+    return _file(web, f"entries/{name}", "no-store, private")
+
+
 @router.api_route("/ledger/tile/{name:path}", methods=["GET", "HEAD"])
 def tile(web: Here, name: str) -> Response:
-    """A tile or an entry bundle; full ones never change."""
+    """A tile of hashes; a full one never changes."""
+    if name.startswith("entries"):
+        raise NotFound("没有这个存证链文件。", "there is no such file of the ledger")
+    return _file(web, name, "public, max-age=31536000, immutable")
+
+
+def _file(web: Here, name: str, caching: str) -> Response:
     if not _TILE.fullmatch(name):
         raise NotFound("没有这个存证链文件。", "there is no such file of the ledger")
     try:
         body = (web.services.settings.ledger / "tile" / name).read_bytes()
     except OSError as error:
         raise NotFound("没有这个存证链文件。", "there is no such file of the ledger") from error
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(body, media_type="application/octet-stream", headers=headers)
+    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": caching})
 
 
 def checkpoint_text(ledger: Path) -> str | None:

@@ -24,6 +24,7 @@ from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Analysis, DockedFile, Docking, Job, Original, Recording
 from storage.clock import Clock, new_id
+from storage.errors import IntegrityError
 from storage.records import Actor, CustodyEvent, JobKind, MediaKind, Verdict
 
 SERVICE = Actor("service", "analyse")
@@ -55,7 +56,11 @@ class Analyse:
                 for original in originals
             ]
             names = [original.name for original in originals]
-            return check_files(paths, names=names, thresholds=self._thresholds, progress=progress).as_json()
+            report = check_files(paths, names=names, thresholds=self._thresholds, progress=progress).as_json()
+        for original, file in zip(originals, report["files"], strict=True):
+            if file["sha256"] != original.sha256:
+                raise _changed(original)
+        return report
 
     def _write(
         self,
@@ -80,6 +85,14 @@ class Analyse:
                 sha256 = file["sha256"]
                 job_table.enqueue(session, JobKind.ACCESS, sha256, key=f"access:{sha256}", now=now)
         queue_keeping(session, recording, now)
+
+
+def _changed(original: Original) -> IntegrityError:
+    return IntegrityError(
+        f"原件 {original.name} 的存储内容与入库时不符（{original.sha256}），未作检测；请立即核验数据目录。",
+        f"the stored bytes of {original.name} are not what was received ({original.sha256}); nothing was concluded "
+        "from them: verify the data directory at once",
+    )
 
 
 def _originals(session: Session, recording_id: str) -> Sequence[Original]:

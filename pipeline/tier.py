@@ -27,7 +27,7 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Derivative, Job, Original, Recording
 from storage.clock import Clock, new_id
 from storage.errors import IntegrityError, NotFound, Refused
-from storage.records import Actor, CustodyEvent, JobKind, RetentionClass
+from storage.records import Actor, CustodyEvent, JobKind, MediaKind, RetentionClass, Verdict
 
 SERVICE = Actor("service", "tier")
 
@@ -77,10 +77,13 @@ def set_retention(
 
 
 def queue_keeping(session: Session, recording: Recording, now: datetime) -> None:
-    """Queue what the recording's class still lacks: its place in the tier, and a master for each original."""
+    """Queue what the recording's class still lacks: its place in the tier, and a master for each original.
+
+    A photo has no master: the camera's JPEG is its archival form (docs/decisions/0004).
+    """
     originals = session.scalars(select(Original).where(Original.recording_id == recording.id)).all()
     for original in originals:
-        if recording.verdict not in (None, "unreadable"):
+        if recording.verdict not in (None, Verdict.UNREADABLE) and recording.kind != MediaKind.PHOTOS:
             job_table.enqueue(
                 session,
                 JobKind.MASTER,

@@ -60,7 +60,7 @@ def test_the_ledger_shows_checkpoint_and_entries(office: Bureau, kept: Kept) -> 
     assert "没有条目" in browser.get("/ledger?event=disc.burned").text
 
 
-def test_the_ledgers_files_are_open_to_everybody(office: Bureau, kept: Kept) -> None:
+def test_checkpoint_and_hash_tiles_are_open_to_everybody_entries_to_readers_of_the_ledger(office: Bureau, kept: Kept) -> None:
     size = office.publish()
     browser = Browser(office)
     checkpoint = browser.get("/ledger/checkpoint")
@@ -69,7 +69,12 @@ def test_the_ledgers_files_are_open_to_everybody(office: Bureau, kept: Kept) -> 
     assert lines[0] == "liuhen.local/log"
     assert int(lines[1]) >= size
     assert browser.get(f"/ledger/tile/0/000.p/{lines[1]}").status_code == 200
-    assert kept.original.encode() in browser.get(f"/ledger/tile/entries/000.p/{lines[1]}").content
+    bundle = f"/ledger/tile/entries/000.p/{lines[1]}"
+    for refused in (browser, Browser(office, "officer")):
+        answer = refused.get(bundle)
+        assert answer.status_code in (303, 403)
+        assert kept.original.encode() not in answer.content
+    assert kept.original.encode() in Browser(office, "auditor").get(bundle).content
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""The ANALYSE job on the sample footage: what it writes, what it queues, what it refuses to conclude from."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from ingest.digest import FileHasher
+from pipeline.intake import Arrival, Spooled, original_key
+from storage.catalogue.tables import Analysis, DockedFile, Docking, Job, Original, Recording, Station
+from storage.clock import new_id
+from storage.records import Actor, JobKind, JobState
+
+if TYPE_CHECKING:
+    from pipeline.samples import Footage
+    from tests.support.web import Bureau
+
+STATION = Actor("station", "ST-01")
+
+
+def take_in(office: Bureau, file: Path, *, docking: str | None = None, folder: str = "DCIM") -> str:
+    """Through the real intake; the receipt is published in the foreground. Returns the digest."""
+    spool = office.services.settings.spool / new_id()
+    shutil.copyfile(file, spool)
+    hasher = FileHasher()
+    hasher.update(spool.read_bytes())
+    digest, leaves = hasher.finish()
+    arrival = Arrival(f"{folder}/{file.name}", "LH00012", STATION, docking=docking)
+    office.services.intake._store(Spooled(spool, digest, leaves))
+    with office.services.catalogue.write() as session:
+        office.services.intake._register(session, arrival, digest)
+    spool.unlink()
+    return digest.sha256
+
+
+def analyse(office: Bureau) -> None:
+    with office.services.catalogue.read() as session:
+        waiting = session.scalars(select(Job.id).where(Job.kind == JobKind.ANALYSE, Job.state == "queued")).all()
+    for job in waiting:
+        office.services.runner.run(job)
+
+
+def only_recording(office: Bureau) -> Recording:
+    with office.services.catalogue.read() as session:
+        return session.scalars(select(Recording)).one()
+
+
+def queued(office: Bureau) -> set[str]:
+    with office.services.catalogue.read() as session:
+        return set(session.scalars(select(Job.kind).where(Job.state == JobState.QUEUED)))
+
+
+def test_three_segments_become_one_continuous_recording(office: Bureau, footage: Footage) -> None:
+    for segment in footage.segments:
+        take_in(office, segment)
+    analyse(office)
+    recording = only_recording(office)
+    assert (recording.verdict, recording.kind, recording.duration) == ("continuous", "video", 36.0)
+    assert queued(office) == {JobKind.ACCESS, JobKind.MASTER}
+    made = [payload for event, _, payload in office.events(f"recording:{recording.id}") if event == "analysis.made"]
+    assert len(made) == 1, "three jobs saw the same files: one conclusion"
+    assert made[0]["verdict"] == "continuous"
+
+
+def test_a_segment_that_comes_later_is_looked_at_with_the_others(office: Bureau, footage: Footage) -> None:
+    take_in(office, footage.segments[0])
+    take_in(office, footage.segments[2])
+    analyse(office)
+    assert only_recording(office).verdict == "interrupted"
+    take_in(office, footage.segments[1])
+    analyse(office)
+    assert only_recording(office).verdict == "continuous"
+    with office.services.catalogue.read() as session:
+        verdicts = session.scalars(select(Analysis.verdict).order_by(Analysis.id)).all()
+    assert verdicts == ["interrupted", "continuous"]
+
+
+def test_photos_of_a_day_are_one_recording_without_masters(office: Bureau, footage: Footage) -> None:
+    for photo in footage.photos_missing:
+        take_in(office, photo)
+    analyse(office)
+    recording = only_recording(office)
+    assert (recording.verdict, recording.kind) == ("interrupted", "photos")
+    assert queued(office) == {JobKind.ACCESS}
+
+
+def test_what_cannot_be_read_is_kept_with_its_reason_and_not_transcoded(office: Bureau, footage: Footage) -> None:
+    sha256 = take_in(office, footage.hostile / "playlist.mp4")
+    analyse(office)
+    recording = only_recording(office)
+    assert recording.verdict == "unreadable"
+    assert recording.report and recording.report["files"][0]["findings"][0]["code"] == "REC-TRUE/UNREADABLE"
+    assert queued(office) == set()
+    assert office.services.tiers["five_years"].stat(original_key(sha256)) is not None
+
+
+def test_nothing_is_concluded_from_bytes_that_are_not_the_original(office: Bureau, footage: Footage) -> None:
+    sha256 = take_in(office, footage.segments[0])
+    blob = office.services.settings.data / "blobs" / "five_years" / original_key(sha256)
+    changed = bytearray(blob.read_bytes())
+    changed[-1] ^= 1
+    blob.unlink()
+    blob.write_bytes(changed)
+    analyse(office)
+    assert only_recording(office).verdict is None
+    with office.services.catalogue.read() as session:
+        job = session.scalars(select(Job)).one()
+    assert job.state == JobState.FAILED and "not what was received" in job.error
+
+
+def dock(office: Bureau, days: int, files: dict[str, str]) -> str:
+    """A docking manifest in the database: path → digest, all shot on day 0."""
+    moment = office.clock.now + timedelta(days=days)
+    docking = new_id()
+    with office.services.catalogue.write() as session:
+        if session.get(Station, "ST-01") is None:
+            session.add(Station(id="ST-01", public_key="", created=moment))
+            session.flush()
+        session.add(
+            Docking(
+                id=docking, station_id="ST-01", device_serial="LH00012", manifest=b"", manifest_sha256=docking,
+                signature="", station_time=moment, received=moment, token="",
+            )
+        )  # fmt: skip
+        session.flush()
+        for path, sha256 in files.items():
+            session.add(
+                DockedFile(
+                    docking_id=docking, path=path, device_serial="LH00012", size=1, sha256=sha256,
+                    modified=office.clock.now - timedelta(hours=1),
+                )
+            )  # fmt: skip
+    return docking
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_a_card_docked_again_with_other_bytes_is_altered(office: Bureau, footage: Footage, altered: bool) -> None:
+    name = f"DCIM/{footage.segments[1].name}"
+    first = take_in(office, footage.segments[1])
+    before = dock(office, 0, {name: first})
+    with office.services.catalogue.write() as session:
+        session.get_one(Original, first).docking_id = before
+    second = take_in(office, footage.cut_closed) if altered else first
+    after = dock(office, 1, {name: second})
+    if altered:
+        with office.services.catalogue.write() as session:
+            session.get_one(Original, second).docking_id = after
+    analyse(office)
+    report = only_recording(office).report
+    assert report is not None
+    codes = {finding["code"] for finding in report["docking"]["findings"]}
+    assert codes == ({"REC-TRUE/DOCK-CHANGED"} if altered else set())
