@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
@@ -23,6 +23,7 @@ _GOPRO_FIRST = re.compile(r"GOPR(\d{4})", re.IGNORECASE)
 # Design rule for Camera File system (JEITA CP-3461): four characters, then 0001 to 9999
 _DCF = re.compile(r"([A-Za-z0-9_]{4})(\d{4})")
 _DCF_LAST = 9999
+_DCF_FOLDER = re.compile(r"\d{3}[A-Za-z0-9_]{5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +61,84 @@ class Member:
 
 @dataclass(frozen=True)
 class Series:
-    """Files of one recording in the order of their numbers."""
+    """Files of one recording in the order of their numbers. `taken`: numbers that films and sounds beside it bear."""
 
     key: str
     photos: bool
     members: tuple[Member, ...]
+    taken: frozenset[int] = frozenset()
 
     @property
     def pairs(self) -> list[tuple[Member, Member]]:
         return list(pairwise(self.members))
 
 
-def group(pictures: Sequence[Picture]) -> list[Series]:
+def group(pictures: Sequence[Picture], beside: Iterable[str] = ()) -> list[Series]:
     """The series among the files: those of one folder and key, photos also of one device. Files alone are left out.
 
-    A photo series that runs over 9999 is put in the order it was taken, its numbers going on at 10000.
+    A photo series that runs over 9999 is put in the order it was taken, its numbers going on at 10000; one that goes on
+    in the next DCF folder (100CANON, 101CANON) is one. `beside`: names of further files that lay with these.
     """
     found: dict[tuple[str, ...], list[Member]] = defaultdict(list)
     for index, picture in enumerate(pictures):
         own = series_key(picture.name)
         if own.sequence is not None:
             found[_together(picture, own.key)].append(Member(_number(picture, own.sequence), picture, index))
+    taken = _taken_numbers([*(picture.name for picture in pictures), *beside])
     series = []
-    for key, members in found.items():
+    for key, members in _folders_joined(found).items():
         photos = key[1] == "photos"
         ordered = _after_rollover(members) if photos else members
         if len(members) > 1 or (not photos and members[0].sequence > 1):
-            series.append(Series(key[2], photos, tuple(sorted(ordered, key=lambda m: (m.sequence, m.index)))))
+            numbers = frozenset(taken[_parent(key[0])]) if photos else frozenset()
+            in_order = tuple(sorted(ordered, key=lambda m: (m.sequence, m.index)))
+            series.append(Series(key[2], photos, in_order, numbers))
     return series
 
 
 def _together(picture: Picture, key: str) -> tuple[str, ...]:
-    folder = str(PurePath(picture.name.replace("\\", "/")).parent)
+    folder = _folder(picture.name)
     if _PHOTO_SUFFIX.fullmatch(PurePath(picture.name).suffix):
         return folder, "photos", key, picture.metadata.make, picture.metadata.model, picture.metadata.serial
     return folder, "segments", key
+
+
+def _folder(name: str) -> str:
+    return str(PurePath(name.replace("\\", "/")).parent)
+
+
+def _parent(folder: str) -> str:
+    """The folder of the DCF folders, for any other folder itself."""
+    path = PurePath(folder)
+    return str(path.parent) if _DCF_FOLDER.fullmatch(path.name) else folder
+
+
+def _taken_numbers(names: Iterable[str]) -> dict[str, set[int]]:
+    """By folder (of the DCF folders): numbers that files other than photos bear. Many cameras count both in one."""
+    taken: dict[str, set[int]] = defaultdict(set)
+    for name in names:
+        path = PurePath(name.replace("\\", "/"))
+        if (found := _DCF.fullmatch(path.stem)) and not _PHOTO_SUFFIX.fullmatch(path.suffix):
+            taken[_parent(str(path.parent))].add(int(found[2]))
+    return taken
+
+
+def _folders_joined(found: Mapping[tuple[str, ...], list[Member]]) -> dict[tuple[str, ...], list[Member]]:
+    """Photo series of DCF folders side by side are one where the numbers go on, two where they begin again."""
+    joined: dict[tuple[str, ...], list[Member]] = {}
+    for key in sorted(found):
+        before = next((k for k in joined if k[1:] == key[1:] and _goes_on(k[0], key[0], joined[k], found[key])), None)
+        if key[1] == "photos" and before is not None:
+            joined[before] = joined[before] + found[key]
+        else:
+            joined[key] = list(found[key])
+    return joined
+
+
+def _goes_on(folder: str, following: str, members: Sequence[Member], more: Sequence[Member]) -> bool:
+    if folder == following or _parent(folder) != _parent(following) or _parent(folder) == folder:
+        return False
+    return max(m.sequence for m in members) < min(m.sequence for m in more)
 
 
 def counter(picture: Picture) -> int | None:
@@ -124,8 +168,9 @@ def _after_rollover(members: Sequence[Member]) -> list[Member]:
 def missing_numbers(series: Series, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/SEGMENT-MISSING, PHOTO-MISSING: a number between two others has no file."""
     for before, after in series.pairs:
-        absent = list(range(before.sequence + 1, after.sequence)[:1000])
-        count = after.sequence - before.sequence - 1
+        between = range(before.sequence + 1, after.sequence)
+        absent = [number for number in between[:1000] if (number - 1) % _DCF_LAST + 1 not in series.taken]
+        count = len(absent) + max(0, len(between) - 1000)
         if count > 0:
             yield (
                 _photos_missing(before, after, absent, count, limits)

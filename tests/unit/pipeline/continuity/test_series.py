@@ -71,7 +71,7 @@ def test_any_name_has_a_key(name: str) -> None:
 
 
 def test_a_whole_recording_has_no_findings() -> None:
-    assert found(segment(2, 10), segment(1, 0), segment(3, 21)) == []
+    assert found(segment(2, 10), segment(1, 0), segment(3, 21, 6.0)) == []
 
 
 def test_a_missing_segment_is_a_located_violation() -> None:
