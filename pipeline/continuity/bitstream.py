@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.continuity.model import FIELD, IDR, KEY, REFERENCE, UNKNOWN, Picture, Track
+from pipeline.continuity.coding import FIELD, IDR, REFERENCE
+from pipeline.continuity.model import KEY, UNKNOWN, Picture, Track
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
@@ -22,8 +23,8 @@ def frame_numbers(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     to 0 or 1 is what memory_management_control_operation 5 also gives, so that it is no proof.
     """
     for track in picture.of_kind("video"):
-        if track.h264 and track.slices and not track.h264.gaps_allowed and track.h264.max_frame_num:
-            for number, expected, found in _jumps(track, track.h264.max_frame_num):
+        if track.coding and track.slices and not track.coding.gaps_allowed and track.coding.max_frame_num:
+            for number, expected, found in _jumps(track, track.coding.max_frame_num):
                 yield _jump(track, number, expected, found)
 
 
@@ -42,7 +43,7 @@ def _jumps(track: Track, modulus: int) -> Iterator[tuple[int, int, int]]:
 
 def _jump(track: Track, number: int, expected: int, found: int) -> Finding:
     at = _time(track, number)
-    modulus = track.h264.max_frame_num if track.h264 else 1
+    modulus = track.coding.max_frame_num if track.coding else 1
     return Finding(
         code="REC-CONTINUOUS/FRAME-NUM",
         axis=Axis.TIMELINE,
@@ -131,7 +132,7 @@ def _odd_group(track: Track, packet: int, size: int, usual: int) -> Finding:
 def parameter_sets(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-TRUE/PARAMETERS-CHANGED: the encoder's parameter sets change within the file, as where two were joined."""
     for track in picture.of_kind("video"):
-        for number in track.h264.changed if track.h264 else ():
+        for number in [change.packet for change in track.coding.changes] if track.coding else ():
             at = _time(track, number)
             yield Finding(
                 code="REC-TRUE/PARAMETERS-CHANGED",

@@ -15,12 +15,12 @@ from functools import cached_property
 from itertools import pairwise
 
 from pipeline.continuity import dates
+from pipeline.continuity.coding import SLICE, Coding, Slices, Sound
 from pipeline.continuity.structure import Structure
 
 UNKNOWN = -(1 << 63)  # libav's AV_NOPTS_VALUE
 
 KEY, DISCARD, CORRUPT = 1, 2, 4  # bits of Packets.flags, as libav's AV_PKT_FLAG_*, renumbered
-IDR, REFERENCE, FIELD, SLICE = 1, 2, 4, 8  # bits of Slices.flags; SLICE: the packet holds a picture
 
 Tag = str | int | float | bool
 
@@ -119,15 +119,6 @@ class Packets:
 
 
 @dataclass(frozen=True, slots=True)
-class Slices:
-    """The first slice header of each H.264 packet: frame_num (-1: not read), idr_pic_id (-1: no IDR), flags."""
-
-    frame_num: array[int]
-    idr_pic_id: array[int]
-    flags: array[int]
-
-
-@dataclass(frozen=True, slots=True)
 class Trace:
     """The name of an encoder or program found in the media data: where (packet number) and what it says."""
 
@@ -136,24 +127,13 @@ class Trace:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class H264:
-    """What the sequence parameter sets say: max_frame_num, and whether gaps in frame_num are allowed.
-
-    `changed`: parameter sets with different content came later in the stream; `packets` where they did.
-    """
-
-    max_frame_num: int
-    gaps_allowed: bool
-    changed: tuple[int, ...] = ()
-
-
 @dataclass(frozen=True)
 class Track:
     stream: Stream
     packets: Packets
-    h264: H264 | None = None
+    coding: Coding | None = None
     slices: Slices | None = None
+    sound: Sound | None = None
 
     @cached_property
     def tick(self) -> float:
@@ -171,8 +151,8 @@ class Track:
         times = ((t * tick, n) for n, t in enumerate(self.packets.pts) if t != UNKNOWN and not flags[n] & DISCARD)
         if self.slices is None:
             return sorted(times)
-        slices = self.slices.flags
-        return sorted(shown for shown in times if slices[shown[1]] & SLICE)
+        slices, sizes = self.slices.flags, self.packets.size
+        return sorted(shown for shown in times if slices[shown[1]] & SLICE or not sizes[shown[1]])
 
     @cached_property
     def intervals(self) -> list[float]:
@@ -319,7 +299,8 @@ class Picture:
 
     `name`: for display. `size`: bytes. `kind`: video, audio, photos or unknown. `format`: libav's demuxer name.
     `problem`: (zh, en) why it could not be read, None when it could. `stopped`: why reading ended before the file did,
-    "" when it did not. `isolated`/`why_not`: how the sandbox stood.
+    "" when it did not. `isolated`/`why_not`: how the sandbox stood. `changed`: (size, modification time in ns) of a file
+    that was written to while it was read, before and after.
     """
 
     name: str
@@ -339,6 +320,7 @@ class Picture:
     problem: tuple[str, str] | None = None
     isolated: bool = True
     why_not: str = ""
+    changed: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     def of_kind(self, kind: str) -> tuple[Track, ...]:
         """The tracks of footage of that kind, without cover pictures and single-picture tracks."""

@@ -120,7 +120,7 @@ def _unread_counters(track: Track) -> Iterable[NotChecked]:
     if not track.slices:
         why, zh = "the encoder's counters are read in H.264 only in this version", "本版本仅读取 H.264"
         yield NotChecked("frame-counters", f"{name}: {why}", f"编码器计数：{zh}")
-    elif track.h264 and track.h264.gaps_allowed:
+    elif track.coding and track.coding.gaps_allowed:
         yield NotChecked("frame-counters", f"{name}: the stream allows gaps in frame_num", "编码器计数：码流允许跳号")
     elif not any(number >= 0 for number in track.slices.frame_num):
         yield NotChecked("frame-counters", f"{name}: no slice header could be read", "编码器计数：无法读取")

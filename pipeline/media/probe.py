@@ -22,8 +22,9 @@ import av
 import av.logging
 from av.container import InputContainer
 
-from pipeline.continuity.model import CORRUPT, DISCARD, H264, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Telemetry, Trace
-from pipeline.media import h264, jpeg, kinds, metadata, structure, telemetry, wire
+from pipeline.continuity.coding import Coding, Sound
+from pipeline.continuity.model import CORRUPT, DISCARD, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Telemetry, Trace
+from pipeline.media import heads, jpeg, kinds, metadata, structure, telemetry, wire
 
 # Containers that hold their own data. Left out on purpose: hls, dash, concat, sdp, rtsp, image2 and the rest of those
 # that open other files or addresses.
@@ -123,13 +124,13 @@ class _Track:
         self._stream = stream
         self._sensors = sensors if stream.type in ("data", "subtitle") else None
         self._columns = [array(code) for code in "qqqqiB"]
-        self._slices = [array(code) for code in "iiB"]
         self.traces: list[Trace] = []
         context = stream.codec_context
         self.codec: str = context.name if context else ""
         self._extradata: bytes = (context.extradata or b"") if context else b""
-        self._h264 = h264.Reader(self._extradata) if self.codec == "h264" else None
-        self._changed: list[int] = []
+        self._pictures = heads.of_video(self.codec, self._extradata) if stream.type == "video" else None
+        self._sounds = heads.of_audio(self.codec, self._extradata) if stream.type == "audio" else None
+        self._heads = self._pictures or self._sounds
         self._look(0, self._extradata)
 
     def take(self, packet: Any) -> None:
@@ -145,17 +146,10 @@ class _Track:
         )
         if self._sensors:
             self._sensors.take(packet, float(self._stream.time_base or 0), self._stream.index, len(size) - 1)
-        if self._h264:
-            self._take_slice(self._h264, memoryview(packet))
+        if self._heads:
+            self._heads.take(memoryview(packet))
         if (key and self._stream.type == "video") or len(size) == 1:
             self._look(len(size) - 1, bytes(memoryview(packet)[:_LOOK]))
-
-    def _take_slice(self, reader: h264.Reader, payload: memoryview) -> None:
-        head, changed = reader.packet(payload)
-        for column, value in zip(self._slices, (head.frame_num, head.idr_pic_id, head.flags), strict=True):
-            column.append(value)
-        if changed and len(self._changed) < 100:
-            self._changed.append(len(self._slices[0]) - 1)
 
     def _look(self, number: int, piece: bytes) -> None:
         for word in _TRACES:
@@ -165,13 +159,15 @@ class _Track:
                 self.traces.append(Trace(self._stream.index, number, text.split("  ")[0].strip()))
 
     def arrays(self) -> list[array[int]]:
-        return self._columns + (self._slices if self._h264 else [])
+        return self._columns + (self._pictures.arrays() if self._pictures else [])
 
     @property
-    def h264(self) -> H264 | None:
-        if not self._h264:
-            return None
-        return H264(self._h264.max_frame_num, self._h264.gaps_allowed, tuple(self._changed))
+    def coding(self) -> Coding | None:
+        return self._pictures.coding() if self._pictures else None
+
+    @property
+    def sound(self) -> Sound | None:
+        return self._sounds.sound() if self._sounds else None
 
     def stream(self) -> Stream:
         base, stream = self._stream.time_base, self._stream
@@ -206,14 +202,16 @@ def _head(
 ) -> wire.Head:
     streams = tuple(track.stream() for track in tracks)
     kind = kinds.of_streams(streams)
-    facts = {stream.index: track.h264 for stream, track in zip(streams, tracks, strict=True)}
+    coding = {stream.index: track.coding for stream, track in zip(streams, tracks, strict=True)}
+    sound = {stream.index: track.sound for stream, track in zip(streams, tracks, strict=True)}
     return wire.Head(
         kind=kind,
         format=container.format.name,
         duration=container.duration / av.time_base if container.duration else None,
         tags={key[:100]: value[:400] for key, value in list(container.metadata.items())[:200]},
         streams=streams,
-        h264={index: fact for index, fact in facts.items() if fact},
+        coding={index: fact for index, fact in coding.items() if fact},
+        sound={index: fact for index, fact in sound.items() if fact},
         boxes=box_tree,
         metadata=tags,
         traces=tuple(trace for track in tracks for trace in track.traces),

@@ -1,7 +1,7 @@
 """How the probe's child hands its picture to the parent: a JSON head, then the packet arrays, little-endian.
 
     "LHP1" · length of the head (u32) · head · for each stream: pts dts duration pos (i64), size (i32), flags (u8),
-    and for H.264 frame_num idr_pic_id (i32), flags (u8); `packets` entries each
+    and for those with coding frame_num idr_pic_id order (i32), qp (i8), flags (u16); `packets` entries each
 
 The child has read hostile bytes, so the parent believes nothing: the head must fit its type exactly and the arrays must
 have the lengths the head says, to the byte.
@@ -19,14 +19,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from pipeline.continuity.coding import Coding, Slices, Sound
 from pipeline.continuity.model import (
-    H264,
     Boxes,
     Metadata,
     Packets,
     Photo,
     Picture,
-    Slices,
     Stream,
     Tag,
     Telemetry,
@@ -37,19 +36,23 @@ from pipeline.continuity.structure import Structure
 
 MAGIC = b"LHP1"
 _PACKETS = "qqqqiB"
-_SLICES = "iiB"
+_SLICES = "iiibH"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the child found, without the arrays. `h264`: by stream index. `problem`: (zh, en) when unreadable."""
+    """What the child found, without the arrays.
+
+    `coding`, `sound`: by stream index. `problem`: (zh, en) when unreadable.
+    """
 
     kind: str
     format: str = ""
     duration: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
-    h264: Mapping[int, H264] = field(default_factory=dict)
+    coding: Mapping[int, Coding] = field(default_factory=dict)
+    sound: Mapping[int, Sound] = field(default_factory=dict)
     boxes: Boxes | None = None
     structure: Structure | None = None
     metadata: Mapping[str, Tag] = field(default_factory=dict)
@@ -65,7 +68,7 @@ class Malformed(Exception):
 
 
 def encode(head: Head, arrays: Iterable[Sequence[array[int]]]) -> Iterable[bytes]:
-    """The pieces to write. `arrays`: for each stream its 6 or, for those in `head.h264`, 9 arrays."""
+    """The pieces to write. `arrays`: for each stream its 6 or, for those in `head.coding`, 11 arrays."""
     # What libav and exiftool read may hold lone surrogates; JSON in ASCII would carry them, strict parsers refuse them.
     text = json.dumps(dataclasses.asdict(head), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     body = text.encode("utf-8", "replace")
@@ -81,11 +84,11 @@ def decode(data: bytes, *, name: str, size: int) -> Picture:
     tracks = []
     view = memoryview(data)
     for stream in head.streams:
-        h264 = head.h264.get(stream.index)
-        layout = _PACKETS + (_SLICES if h264 else "")
+        coding = head.coding.get(stream.index)
+        layout = _PACKETS + (_SLICES if coding else "")
         arrays, at = _arrays(view, at, layout, stream.packets)
-        slices = Slices(*arrays[6:]) if h264 else None
-        tracks.append(Track(stream, Packets(*arrays[:6]), h264, slices))
+        slices = Slices(*arrays[6:]) if coding else None
+        tracks.append(Track(stream, Packets(*arrays[:6]), coding, slices, head.sound.get(stream.index)))
     if at != len(data):
         raise Malformed(f"{len(data) - at} bytes too many")
     return Picture(

@@ -6,18 +6,14 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.continuity.coding import IDR, REFERENCE, SLICE, UNCOUNTED, UNSCALED, Coding, Slices
 from pipeline.continuity.model import (
-    H264,
-    IDR,
     KEY,
-    REFERENCE,
-    SLICE,
     Boxes,
     Edit,
     Metadata,
     Packets,
     Picture,
-    Slices,
     Stream,
     Track,
     TrackBox,
@@ -49,9 +45,11 @@ def with_slices(track: Track, frame_numbers: Sequence[int], idr_ids: dict[int, i
     slices = Slices(
         array("i", frame_numbers),
         array("i", [idr_ids.get(n, -1) for n in range(count)]),
-        array("B", [SLICE | REFERENCE | (IDR if n in idr_ids else 0) for n in range(count)]),
+        array("i", [UNCOUNTED] * count),
+        array("b", [UNSCALED] * count),
+        array("H", [SLICE | REFERENCE | (IDR if n in idr_ids else 0) for n in range(count)]),
     )
-    return Track(track.stream, track.packets, H264(modulus, gaps_allowed=False), slices)
+    return Track(track.stream, track.packets, Coding(max_frame_num=modulus), slices)
 
 
 def picture(*tracks: Track, name: str = "a.mp4", tags: dict[str, Any] | None = None, **facts: Any) -> Picture:

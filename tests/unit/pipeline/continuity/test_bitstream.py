@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.continuity import bitstream
-from pipeline.continuity.model import H264, REFERENCE, Picture, Track
+from pipeline.continuity.coding import REFERENCE, Change, Coding
+from pipeline.continuity.model import Picture, Track
 from storage.records import Finding
 from tests.support.pictures import LIMITS, picture, steady, told, video, with_slices
 
@@ -66,7 +67,7 @@ def test_pictures_that_are_no_references_keep_the_number() -> None:
 
 def test_streams_that_allow_gaps_are_left_alone() -> None:
     track = without(coded(4), range(11, 14))
-    free = dataclasses.replace(track, h264=H264(16, gaps_allowed=True))
+    free = dataclasses.replace(track, coding=Coding(max_frame_num=16, gaps_allowed=True))
     assert [f for f in found(picture(free)) if "FRAME-NUM" in f.code] == []
 
 
@@ -103,5 +104,5 @@ def test_variable_groups_are_normal() -> None:
 
 def test_new_parameter_sets_within_the_file_are_a_suspicion() -> None:
     track = coded(4)
-    changed = dataclasses.replace(track, h264=H264(16, gaps_allowed=False, changed=(16,)))
+    changed = dataclasses.replace(track, coding=Coding(max_frame_num=16, changes=(Change(16, "sps"),)))
     assert told(found(picture(changed))) == [("PARAMETERS-CHANGED", "suspicion")]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.continuity.model import H264, Trace
+from pipeline.continuity.coding import Change, Coding, Sound
+from pipeline.continuity.model import Trace
 from pipeline.media import wire
 from tests.support.pictures import audio, boxes, steady, track_box, video, with_slices
 
@@ -21,7 +22,8 @@ HEAD = wire.Head(
     duration=1.0,
     tags={"encoder": "镜头"},
     streams=(SEEN.stream, HEARD.stream),
-    h264={0: H264(16, gaps_allowed=False, changed=(3,))},
+    coding={0: Coding(max_frame_num=16, changes=(Change(3, "sps", ("size",)),))},
+    sound={1: Sound("aac", 1024)},
     boxes=boxes(track_box()),
     metadata={"IFD0:Make": "x", "Composite:GPSLatitude": 31.5, "Track1:TrackID": 1, "A:B": True},
     traces=(Trace(0, 0, "x264"),),
