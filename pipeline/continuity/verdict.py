@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.continuity import bitstream, boundaries, container, provenance, series, timeline
+from pipeline.continuity import bitstream, boundaries, container, photos, provenance, segments, series, timeline
 from pipeline.continuity.model import Picture, Track
 from pipeline.continuity.report import FileReport, SeriesReport
 from pipeline.continuity.thresholds import Thresholds
@@ -178,6 +178,8 @@ SERIES_CHECKS = (
     series.foreign_device,
     series.other_coding,
     boundaries.segment_gaps,
+    *segments.CHECKS,
+    *photos.CHECKS,
 )
 
 
