@@ -33,6 +33,13 @@ def pytest_configure() -> None:
     sys.addaudithook(refuse_outside)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (-n 2): the tests of a file stay together, and all that share a Redis or RabbitMQ too."""
+    for item in items:
+        together = "services" if item.get_closest_marker("services") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The coverage of this run, where `coverage run -m pytest` measures it."""
     measured = coverage.Coverage.current()
