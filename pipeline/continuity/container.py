@@ -1,9 +1,10 @@
-"""Is this container as a device writes it, or was it rewritten? Checks on the box structure of ISO media files."""
+"""Is this container as a device writes it, or was it rewritten? Headers of ISO media files; other containers follow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.continuity import isobmff, transport
 from pipeline.continuity.model import Picture, TrackBox
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock, date
@@ -235,4 +236,17 @@ def box_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-CHECKS = (edit_list, durations, dates, no_date, modified_later, truncated, trailing, descriptions, samples, box_order)
+CHECKS = (
+    edit_list,
+    durations,
+    dates,
+    no_date,
+    modified_later,
+    truncated,
+    trailing,
+    descriptions,
+    samples,
+    box_order,
+    *isobmff.CHECKS,
+    *transport.CHECKS,
+)

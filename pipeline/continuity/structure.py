@@ -146,7 +146,8 @@ class Transport:
     """An MPEG-2 transport stream (ITU-T H.222.0), with 4 bytes of arrival time before each packet in M2TS.
 
     `sloppy`: PIDs whose counter doesn't count, so that it can prove nothing. `lost`: (offset, bytes) between packets
-    that are no packets. `rest`: bytes after the last whole packet. `streams`: (PID, stream_type) of the first PMT.
+    that are no packets. `rest`: bytes after the last whole packet; `padding`: zeros at the end. `headless`: streams
+    whose first packet stands in the middle of a picture or a sound. `streams`: (PID, stream_type) of the first PMT.
     `disagreements`: where programme and arrival clock grow differently, by `seconds`, `usual` being the programme's.
     """
 
@@ -163,6 +164,8 @@ class Transport:
     lost: tuple[tuple[int, int], ...] = ()
     lost_count: int = 0
     rest: int = 0
+    padding: int = 0
+    headless: tuple[int, ...] = ()
     errors: int = 0
     scrambled: int = 0
     streams: tuple[tuple[int, int], ...] = ()

@@ -59,6 +59,12 @@ class Thresholds:
     # Segments: names and clocks round to a second. GA/T 947.2 is cited with 0.04 s (not verified): per camera.
     segment_gap: float = 3.0
     segment_gap_suspicion: float = 1.0
+    # Bytes of the data that no sample refers to: less is alignment.
+    unreferenced_bytes: int = 512
+    # The clocks of a transport stream. They must come every 0.1 s (H.222.0 2.7.2); a broadcast once stepped back 27 ms.
+    clock_step: float = 0.5
+    clock_step_medians: float = 5.0
+    clock_back: float = 0.1
     # Photos: changed after they were taken (EXIF ModifyDate − DateTimeOriginal).
     photo_modified: float = 5.0
     # iPhone run time against the dates of two photos: 1 ms in 23 photos; dates without fractions round to a second.

@@ -26,6 +26,7 @@ _PACKETS = 8192  # taken together
 _SIZES = ((188, 0), (192, 4), (204, 0))  # (packet size, where the sync byte stands)
 _ROW = 8  # sync bytes in a row that make a transport stream
 _SEARCH = 1 << 16  # bytes that are searched for packets, at the start and after each loss
+_ZEROS = 1 << 20  # bytes that are looked at to tell padding from damage
 _MOST_LOSSES = 10_000
 _MOST_LISTED = 200
 # A counter that goes wrong more often than this counts nothing: some devices leave it at zero in their tables.
@@ -77,8 +78,12 @@ def _row(piece: bytes, size: int, lead: int) -> int | None:
 
 @dataclass
 class _Pid:
-    """What is known of one PID: its last counter, whether that came twice already, the last packet for comparison."""
+    """What is known of one PID: its last counter, whether that came twice already, how often it was wrong.
 
+    `headless`: its first packet begins no unit.
+    """
+
+    headless: bool
     last: int = -1
     repeated: bool = False
     wrong: int = 0
@@ -123,7 +128,7 @@ class _Scan:
         self._pids: dict[int, _Pid] = {}
         self._breaks: list[CounterBreak] = []
         self._lost: list[tuple[int, int]] = []
-        self._lost_count = self._rest = self._errors = self._scrambled = 0
+        self._lost_count = self._rest = self._padding = self._errors = self._scrambled = 0
         self._programme = Programme()
         self._arrival = Arrival() if size == 192 else None
         self._tables = psi.Tables()
@@ -164,7 +169,11 @@ class _Scan:
             at += max(1, len(piece) - _ROW * self._size)
             if len(piece) < _SEARCH:
                 break
-        self._lose(start, self._window.size - start)
+        rest = self._window.size - start
+        if self._window.read(start, min(rest, _ZEROS)).strip(b"\0"):
+            self._lose(start, rest)
+        else:
+            self._padding = rest
         return None
 
     def _lose(self, offset: int, count: int) -> None:
@@ -197,7 +206,9 @@ class _Scan:
         self._counts[pid] += len(control)
         if pid == _NULL:
             return
-        known = self._pids.setdefault(pid, _Pid())
+        known = self._pids.get(pid)
+        if known is None:
+            known = self._pids[pid] = _Pid(not block.flags[chosen.find(1)] & 0x40)
         counters = control.translate(_LOW4, _NO_PAYLOAD)
         if counters:
             begin = (known.last + 1 if known.last >= 0 else counters[0]) & 15
@@ -262,6 +273,8 @@ class _Scan:
             lost=tuple(self._lost),
             lost_count=self._lost_count,
             rest=self._rest,
+            padding=self._padding,
+            headless=tuple(pid for pid, _ in self._tables.streams if pid in self._pids and self._pids[pid].headless),
             errors=self._errors,
             scrambled=self._scrambled,
             streams=self._tables.streams,
