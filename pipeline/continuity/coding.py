@@ -51,7 +51,8 @@ class Coding:
 
     `max_frame_num`, `gaps_allowed`: H.264. `order_modulus`: the order count is known only modulo this (0: there is
     none). `order_tick`: seconds of one count where the stream counts time rather than pictures, else 0.
-    `encoder`: the program whose habits the parameter sets show, "" for none we know; `habits`: which.
+    `encoder`: the program whose habits the parameter sets show, "" for none we know; `habits`: which. `parameters`: the
+    fields that don't vary with the picture, as text, for device profiles.
     """
 
     codec: str = "h264"
@@ -62,6 +63,7 @@ class Coding:
     changes: tuple[Change, ...] = ()
     encoder: str = ""
     habits: tuple[str, ...] = ()
+    parameters: str = ""
 
 
 @dataclass(frozen=True, slots=True)

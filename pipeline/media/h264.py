@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass
 
 from pipeline.continuity.coding import ENDED, IDR, INTRA, REFERENCE, RESET, UNCOUNTED, UNSCALED, Coding
-from pipeline.media import h264_slice, habits
+from pipeline.media import h264_slice, habits, parameters
 from pipeline.media.bits import plain
 from pipeline.media.h264_sets import Pps, Sps, read_pps, read_sps
 from pipeline.media.h264_slice import Slice
@@ -56,8 +56,9 @@ class Reader:
     def coding(self) -> Coding:
         encoder, signs = habits.of_h264(self._sps.all(), self._pps.all())
         changes = tuple(sorted(self._sps.changes + self._pps.changes, key=lambda change: change.packet))
+        fields = parameters.of_sets(self._sps.all(), self._pps.all())
         return Coding(
-            "h264", self._max_frame_num, self._gaps_allowed, self._order_modulus, 0.0, changes, encoder, signs
+            "h264", self._max_frame_num, self._gaps_allowed, self._order_modulus, 0.0, changes, encoder, signs, fields
         )
 
     def take(self, payload: memoryview) -> None:

@@ -22,7 +22,7 @@ from pipeline.continuity.coding import (
     UNSCALED,
     Coding,
 )
-from pipeline.media import habits
+from pipeline.media import habits, parameters
 from pipeline.media.bits import Bits, plain
 from pipeline.media.h264 import Order
 from pipeline.media.hevc_sets import read_pps, read_sps
@@ -59,7 +59,14 @@ class Reader:
     def coding(self) -> Coding:
         encoder, signs = habits.of_hevc(self._sps.all(), self._pps.all())
         changes = tuple(sorted(self._sps.changes + self._pps.changes, key=lambda change: change.packet))
-        return Coding("hevc", order_modulus=self._order_modulus, changes=changes, encoder=encoder, habits=signs)
+        return Coding(
+            "hevc",
+            order_modulus=self._order_modulus,
+            changes=changes,
+            encoder=encoder,
+            habits=signs,
+            parameters=parameters.of_sets(self._sps.all(), self._pps.all()),
+        )
 
     def take(self, payload: memoryview) -> None:
         """One packet, in the order of the file."""
