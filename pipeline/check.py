@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,14 +15,11 @@ from pipeline.continuity.model import Picture
 from pipeline.continuity.report import FileReport, SeriesReport
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import judge, judge_series
-from pipeline.media.picture import picture_of
+from pipeline.reading import Begun, Progress, Readers
 from storage.errors import NotFound, Refused
 from storage.records import Verdict
 
-Progress = Callable[[float], None]
-
-_PIECE = 1 << 20
-_AT_ONCE = 2
+_AT_ONCE = min(4, max(2, os.cpu_count() or 2))
 # What lies beside recordings on a card or a disk and is none: left out when a folder is walked, never when named.
 _BESIDE = re.compile(
     r"\.(txt|csv|tsv|md|json|ya?ml|xml|log|pem|crt|key|sig|note|proof|html?|pdf|docx?|xlsx?|db|ini|thm|lrv|srt|vtt|gpx|nmea|"
@@ -60,33 +55,48 @@ def check_files(
     names: Sequence[str] | None = None,
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
+    begun: Begun | None = None,
 ) -> Report:
-    """Probe and judge each file, then the series among them; two files at a time.
+    """Read and judge each file, several at a time, then the series among them.
 
     `names`: what the files are called (default: the paths), for display and for finding the series: stored originals
-    bear digests for names. `progress` gets the share done, 0 to 1, from several threads but one at a time. What is
-    in a file never makes this fail; raises NotFound or Refused when a file is absent or may not be read.
+    bear digests for names. `progress` and `begun`: see `pipeline.reading.Readers`. What is in a file never makes this
+    fail; raises NotFound or Refused, before anything is read, when a file is absent or may not be opened.
     """
     shown = [_display(path) for path in paths] if names is None else list(names)
     limits = thresholds or Thresholds()
-    tally = _Tally([_size(path) for path in paths], progress)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        looked = list(pool.map(lambda each: _look(each[0], each[1], tally), zip(paths, shown, strict=True)))
-    reports = [judge(picture, sha256, limits) for picture, sha256 in looked]
-    series = judge_series([picture for picture, _ in looked], reports, limits)
-    return Report(tuple(reports), tuple(series))
+    sizes = [_size(path) for path in paths]
+
+    def one(path: Path, name: str) -> tuple[Picture, FileReport]:
+        picture, sha256 = readers.look(path, name)
+        report = judge(picture, sha256, limits)
+        return picture, report
+
+    with Readers(sizes, progress, begun) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
+        looked = list(threads.map(one, paths, shown))
+    pictures, reports = [picture for picture, _ in looked], [report for _, report in looked]
+    return Report(tuple(reports), tuple(judge_series(pictures, reports, limits)))
 
 
 def walk(paths: Sequence[Path]) -> list[Path]:
-    """The files among `paths` and, in name order, those in its folders and theirs, without hidden and side files."""
+    """The files among `paths` and, in name order, those in its folders and theirs, without hidden and side files.
+
+    Raises Refused where a folder may not be listed: what is in it would be left out in silence.
+    """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = (each for each in sorted(path.rglob("*")) if each.is_file() and not each.is_symlink())
-            files += [each for each in inside if _is_recording(each.relative_to(path))]
-        else:
-            files.append(path)
+        files += _inside(path) if path.is_dir() else [path]
     return list(dict.fromkeys(files))
+
+
+def _inside(folder: Path) -> list[Path]:
+    found = [Path(here, name) for here, _, names in os.walk(folder, onerror=_unlisted) for name in names]
+    files = (each for each in sorted(found) if each.is_file() and not each.is_symlink())
+    return [each for each in files if _is_recording(each.relative_to(folder))]
+
+
+def _unlisted(error: OSError) -> None:
+    raise _refused(Path(error.filename), error) from error
 
 
 def _is_recording(path: Path) -> bool:
@@ -100,45 +110,15 @@ def _display(path: Path) -> str:
 
 
 def _size(path: Path) -> int:
-    if not path.is_file():
-        raise NotFound(f"找不到文件：{path}", f"no such file: {path}")
-    return path.stat().st_size
-
-
-def _look(path: Path, name: str, tally: _Tally) -> tuple[Picture, str]:
-    """The picture and the SHA-256 of one file, made at the same time: one waits in a child, the other on the disk."""
-    with ThreadPoolExecutor(1) as beside:
-        digest = beside.submit(_sha256, path, tally)
-        try:
-            picture = picture_of(path, name=name)
-        except OSError as error:
-            raise Refused(f"无法读取 {path}：{error.strerror}", f"can't read {path}: {error.strerror}") from error
-        return picture, digest.result()
-
-
-def _sha256(path: Path, tally: _Tally) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                tally.add(len(piece))
+        if path.is_file():
+            with path.open("rb") as file:
+                return os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise Refused(f"无法读取 {path}：{error.strerror}", f"can't read {path}: {error.strerror}") from error
-    return digest.hexdigest()
+        raise _refused(path, error) from error
+    raise NotFound(f"找不到文件：{_display(path)}", f"no such file: {_display(path)}")
 
 
-class _Tally:
-    """Counts bytes for the progress display; nothing where nobody listens."""
-
-    def __init__(self, sizes: Sequence[int], progress: Progress | None) -> None:
-        self._total = sum(sizes)
-        self._done = 0
-        self._progress = progress
-        self._lock = threading.Lock()
-
-    def add(self, count: int) -> None:
-        if self._progress:
-            with self._lock:
-                self._done += count
-                self._progress(min(1.0, self._done / max(1, self._total)))
+def _refused(path: Path, error: OSError) -> Refused:
+    shown = _display(path)
+    return Refused(f"无法读取 {shown}：{error.strerror}", f"can't read {shown}: {error.strerror}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.check import Progress
+    from pipeline.reading import Progress
 
 
 class Lang(StrEnum):

@@ -11,7 +11,9 @@ from storage.records import Finding, NotChecked, Verdict
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One file. `media`: facts about it, plain JSON (docs/continuity.md). `sha256`: 64 hex digits of the whole file."""
+    """One file. `media`: facts about it, plain JSON (docs/continuity.md). `sha256`: 64 hex digits of the whole file,
+    "" where not all of it could be read.
+    """
 
     path: str
     sha256: str
@@ -23,7 +25,7 @@ class FileReport:
     def as_json(self) -> dict[str, Any]:
         return {
             "path": self.path,
-            "sha256": self.sha256,
+            "sha256": self.sha256 or None,
             "media": dict(self.media),
             "verdict": self.verdict.value,
             "findings": [finding.as_json() for finding in self.findings],

@@ -7,6 +7,7 @@ lengths are bounded because the file decides them.
 from __future__ import annotations
 
 import calendar
+import json
 import math
 import threading
 from collections.abc import Mapping
@@ -16,10 +17,12 @@ import exiftool
 
 from pipeline.continuity.dates import exif
 from pipeline.continuity.model import Fix, Tag
+from pipeline.media.warm import Warm
 
 _MOST_TAGS = 1500
 _LONGEST = 400  # characters of one value
 _PATIENCE = 10.0  # seconds that reading through the samples may take; an hour of footage takes about half of it
+_PLAIN = ("-n", "-api", "largefilesupport=1")
 _EMBEDDED = "$SampleTime;$GPSDateTime;$GPSMeasureMode"
 # Kinds of timed metadata that `pipeline.media.telemetry` reads itself, or that hold no position.
 _READ_ELSEWHERE = {"gpmd", "camm", "fdsc", "tmcd", "mebx"}
@@ -27,10 +30,14 @@ _READ_ELSEWHERE = {"gpmd", "camm", "fdsc", "tmcd", "mebx"}
 _NOT_OURS = ("System:", "SourceFile", "ExifTool:ExifToolVersion", "File:Directory")
 
 
-def read(path: str) -> dict[str, Tag]:
-    """Tags of the file at `path` as "Group:Tag" → text or number; {} where exiftool knows nothing of it."""
-    with exiftool.ExifTool(common_args=["-G1", "-n", "-api", "largefilesupport=1"]) as tool:
-        found: list[dict[str, Any]] = tool.execute_json("-x", "System:all", path)
+def read(path: str, warm: Warm | None = None) -> dict[str, Tag]:
+    """Tags of the file at `path` as "Group:Tag" → text or number; {} where exiftool knows nothing of it.
+
+    `warm`: an exiftool that runs already; without one it is started.
+    """
+    with warm or exiftool.ExifTool(common_args=[]) as tool:
+        answer = tool.execute("-j", "-G1", *_PLAIN, "-x", "System:all", path)
+    found: list[dict[str, Any]] = json.loads(answer)
     kept = ((key, value) for key, value in found[0].items() if not key.startswith(_NOT_OURS))
     return {key[:100]: _plain(value) for (key, value), _ in zip(kept, range(_MOST_TAGS), strict=False)}
 
@@ -38,8 +45,8 @@ def read(path: str) -> dict[str, Tag]:
 class Beside:
     """exiftool at work on `path` in threads of its own, while the caller reads the file itself."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, warm: Warm | None = None) -> None:
+        self._path, self._warm = path, warm
         self._tags: dict[str, Tag] = {}
         self._fixes: list[Fix] | None = None
         self._first = threading.Thread(target=self._read, daemon=True)
@@ -60,7 +67,7 @@ class Beside:
 
     def _read(self) -> None:
         try:
-            self._tags.update(read(self._path))
+            self._tags.update(read(self._path, self._warm))
         except Exception as error:  # exiftool on hostile bytes: whatever it does, the rest of the probe goes on
             self._tags["Liuhen:ExifToolFailed"] = type(error).__name__
         if hides_telemetry(self._tags):
@@ -68,7 +75,7 @@ class Beside:
 
     def _look(self) -> None:
         try:
-            self._fixes = positions(self._path)
+            self._fixes = positions(self._path, self._warm)
         except Exception:  # as above
             self._fixes = None
 
@@ -80,13 +87,13 @@ def hides_telemetry(tags: Mapping[str, Tag]) -> bool:
     return told and (not kinds or bool(kinds - _READ_ELSEWHERE))
 
 
-def positions(path: str) -> list[Fix]:
+def positions(path: str, warm: Warm | None = None) -> list[Fix]:
     """Times of a satellite receiver in the media data, as far as exiftool knows the format (Novatek, Sony, Insta360 …).
 
     It reads through the samples: seconds for an hour of footage, so the caller bounds its time.
     """
-    with exiftool.ExifTool(common_args=["-n", "-api", "largefilesupport=1"]) as tool:
-        lines = tool.execute("-ee", "-f", "-p", _EMBEDDED, path).splitlines()
+    with warm or exiftool.ExifTool(common_args=[]) as tool:
+        lines = tool.execute("-ee", "-f", *_PLAIN, "-p", _EMBEDDED, path).splitlines()
     found = (_fix(line) for line in lines[: 10 * _MOST_TAGS])
     return [fix for fix in found if fix]
 

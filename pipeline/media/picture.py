@@ -27,6 +27,14 @@ def picture_of(path: Path, *, name: str | None = None) -> Picture:
     return dataclasses.replace(picture, isolated=done.isolated, why_not=done.why_not)
 
 
+def unread(name: str, error: OSError) -> Picture:
+    """The picture of a file of which the disk, or whoever else stands before it, does not give the bytes."""
+    why = error.strerror or type(error).__name__
+    return Picture(
+        name=name, size=0, kind="unknown", problem=(f"无法从磁盘读取（{why}）。", f"the disk does not give it ({why})")
+    )
+
+
 def _limits(size: int) -> Limits:
     """Time for 20 MB/s, a tenth of what a slow disk gives; memory for 8 million packets and libav's probing."""
     seconds = 30 + size // 20_000_000

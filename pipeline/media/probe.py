@@ -25,6 +25,7 @@ from av.container import InputContainer
 from pipeline.continuity.coding import Coding, Sound
 from pipeline.continuity.model import CORRUPT, DISCARD, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Telemetry, Trace
 from pipeline.media import heads, jpeg, kinds, metadata, structure, telemetry, wire
+from pipeline.media.warm import Warm
 
 # Containers that hold their own data. Left out on purpose: hls, dash, concat, sdp, rtsp, image2 and the rest of those
 # that open other files or addresses.

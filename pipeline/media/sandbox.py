@@ -17,6 +17,7 @@ import re
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,8 +95,38 @@ def run(
             command = [*_bubblewrap(argv[0], files, writable), "--", *argv]
         command = [*_prlimit(limits), *command]
         with _started(command, home=box) as process:
-            stdout, stderr, stopped = _Pump(process, limits, on_line).drain()
+            assert process.stdout is not None and process.stderr is not None  # noqa: S101  (Popen with PIPE)
+            pump = Pump(process.stdout, process.stderr, limits, on_line)
+            stdout, stderr, stopped = pump.drain()
+            stopped = stopped or _wait(process, pump.left())
     return Outcome(_code(process.returncode), stdout, stderr, not why_not, why_not, stopped)
+
+
+def resident(argv: Sequence[str], *, control: socket.socket, limits: Limits) -> subprocess.Popen[bytes]:
+    """Start `argv`, one of our own Python modules, to stay: no file of the host in sight, nothing it could write.
+
+    It is process 1 of its sandbox and has `control` as its standard input; what it prints is lost. `limits` hold, but
+    for time and output: the caller watches over those and kills its group. Only where bubblewrap works.
+    """
+    command = _bubblewrap(argv[0], {}, None)
+    for path in ("/tmp", "/dev", "/"):  # noqa: S108
+        command += ["--remount-ro", path]
+    return subprocess.Popen(
+        [*_prlimit(limits), *command, "--as-pid-1", "--", *argv],
+        stdin=control.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        env=_environment("/tmp"),  # noqa: S108
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process with its group and wait for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def python_module(module: str, *arguments: str) -> list[str]:
@@ -208,17 +239,20 @@ def _started(command: list[str], *, home: str) -> Iterator[subprocess.Popen[byte
         try:
             yield process
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            end(process)
 
 
-class _Pump:
+class Pump:
     """Takes both pipes of a process to their ends, to the time limit or to the bound on output."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], limits: Limits, on_line: Callable[[bytes], None] | None
+        self,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        limits: Limits,
+        on_line: Callable[[bytes], None] | None = None,
     ) -> None:
-        self._process = process
+        self._pipes = {stdout: self._take_stdout, stderr: self._take_stderr}
         self._deadline = time.monotonic() + limits.wall_seconds
         self._bound = limits.stdout_bytes
         self._on_line = on_line
@@ -227,20 +261,23 @@ class _Pump:
         self._stopped = ""
 
     def drain(self) -> tuple[bytes, bytes, str]:
-        assert self._process.stdout is not None and self._process.stderr is not None  # noqa: S101  (Popen with PIPE)
+        """Standard output, the end of standard error, and the limit that was reached: "", "time" or "output"."""
         with selectors.DefaultSelector() as ready:
-            ready.register(self._process.stdout, selectors.EVENT_READ, self._take_stdout)
-            ready.register(self._process.stderr, selectors.EVENT_READ, self._take_stderr)
+            for pipe, take in self._pipes.items():
+                ready.register(pipe, selectors.EVENT_READ, take)
             while ready.get_map() and not self._stopped:
                 self._turn(ready)
-        self._wait()
         if self._on_line and self._stdout and not self._stopped:
             self._on_line(bytes(self._stdout))
         return b"" if self._on_line else bytes(self._stdout), bytes(self._stderr), self._stopped
 
+    def left(self) -> float:
+        """Seconds until the time limit, 0 behind it."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def _turn(self, ready: selectors.BaseSelector) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        left = self.left()
+        if not left:
             self._stopped = "time"
             return
         for key, _ in ready.select(left):
@@ -266,16 +303,14 @@ class _Pump:
         self._stderr += piece
         del self._stderr[:-_STDERR_KEPT]
 
-    def _wait(self) -> None:
-        """The pipes are closed or a limit is reached: give the process the rest of its time, or none."""
-        if not self._stopped:
-            try:
-                self._process.wait(max(0.0, self._deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self._stopped = "time"
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """Its pipes are closed: give the process the rest of its time. Returns "time" when it did not end by itself."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return "time"
+    return ""
 
 
 def _code(returncode: int) -> int:
