@@ -40,16 +40,16 @@ def odd_ones(series: Series, limits: Thresholds) -> Iterator[Finding]:
     members = [m for m in series.members if m.picture.photo and m.picture.photo.jpeg]
     if not series.photos or len(members) < 2:
         return
-    built = [_built(member.picture) for member in members]
-    marked = [_marks(own, built) for own in built]
+    every = [built(member.picture) for member in members]
+    marked = [_marks(own, every) for own in every]
     for n, member in enumerate(members):
         if not any(marked) or marked[n]:
-            reasons = marked[n] + _lesser(built[n], built, half=not any(marked) or bool(marked[n]))
+            reasons = marked[n] + _lesser(every[n], every, half=not any(marked) or bool(marked[n]))
             if len(reasons) > 1:
                 yield _odd_one(member, reasons)
 
 
-def _built(picture: Picture) -> dict[str, str]:
+def built(picture: Picture) -> dict[str, str]:
     """How the photo is built, trait by trait."""
     coded = picture.photo.jpeg if picture.photo else None
     assert coded  # noqa: S101  (callers leave out what has none)
@@ -121,7 +121,7 @@ def _odd_one(member: Member, reasons: Sequence[Words]) -> Finding:
         zh=f"{name} 的构成与同一系列的其他照片不同（{'、'.join(zh for zh, _ in reasons)}），可能被另存过。",
         en=f"{name} is built otherwise than the others of its series ({', '.join(en for _, en in reasons)}): "
         "it may have been saved again",
-        evidence={"file": member.picture.name, "built": _built(member.picture)},
+        evidence={"file": member.picture.name, "built": built(member.picture)},
     )
 
 
