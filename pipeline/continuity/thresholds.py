@@ -50,12 +50,20 @@ class Thresholds:
     telemetry_drift: float = 3.0
     # The device's clock against a satellite receiver's: cameras drift by seconds a day.
     clock_offset: float = 120.0
-    # Group-of-pictures pattern: strict when so many whole groups are there and so large a part of them is equal.
+    # The encoder's counters. A cut breaks them in a place or two, an encoder that does not keep them everywhere: beyond
+    # so many breaks, and so large a part of the pictures, they prove nothing. Genuine: 0 breaks.
+    few_breaks: int = 3
+    few_breaks_share: float = 0.02
+    order_steps: int = 8  # from picture to picture, before a picture count is believed
+    # Group-of-pictures pattern: strict when so many whole groups are there and so large a part of them keeps to it (one
+    # or two may always break it).
     gop_groups: int = 8
-    gop_equal: float = 0.8
+    gop_breaks: int = 2
+    gop_equal: float = 0.9
     # idr_pic_id pattern: established after so many steps, so large a part of which follow it.
     idr_steps: int = 6
     idr_equal: float = 0.8
+    idr_breaks: float = 0.1  # of the steps: more are a suspicion only
     # Segments: names and clocks round to a second. GA/T 947.2 is cited with 0.04 s (not verified): per camera.
     segment_gap: float = 3.0
     segment_gap_suspicion: float = 1.0

@@ -14,8 +14,8 @@ _MOST = 512  # bytes of a set that are read; scaling lists are left out
 
 @dataclass(frozen=True, slots=True)
 class Sps:
-    """A sequence parameter set. `size`: luma samples. `blocks`: log2 of the least coding block, its greatest above that,
-    the least transform, its greatest above that. `depths`: of the transform trees. `tools`: see `_tools`.
+    """A sequence parameter set. `size`: luma samples. `blocks`: log2 of the least coding block, the greatest above it,
+    the least transform, the greatest above it. `depths`: of the transform trees. `tools`: see `_tools`.
     """
 
     number: int
