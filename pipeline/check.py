@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.continuity.model import Picture
+from pipeline.continuity.profile import Profile
 from pipeline.continuity.report import FileReport, SeriesReport
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import judge, judge_series
@@ -54,14 +55,18 @@ def check_files(
     *,
     names: Sequence[str] | None = None,
     thresholds: Thresholds | None = None,
+    device: Profile | None = None,
+    beside: Sequence[str] = (),
     progress: Progress | None = None,
     begun: Begun | None = None,
 ) -> Report:
     """Read and judge each file, several at a time, then the series among them.
 
     `names`: what the files are called (default: the paths), for display and for finding the series: stored originals
-    bear digests for names. `progress` and `begun`: see `pipeline.reading.Readers`. What is in a file never makes this
-    fail; raises NotFound or Refused, before anything is read, when a file is absent or may not be opened.
+    bear digests for names. `device`: the profile of the device they are said to come from. `beside`: names of further
+    files that lay with these and are not checked. `progress` and `begun`: see `pipeline.reading.Readers`. What is in a
+    file never makes this fail; raises NotFound or Refused, before anything is read, when a file is absent or may not
+    be opened.
     """
     shown = [_display(path) for path in paths] if names is None else list(names)
     limits = thresholds or Thresholds()
@@ -69,13 +74,13 @@ def check_files(
 
     def one(path: Path, name: str) -> tuple[Picture, FileReport]:
         picture, sha256 = readers.look(path, name)
-        report = judge(picture, sha256, limits)
+        report = judge(picture, sha256, limits, device)
         return picture, report
 
     with Readers(sizes, progress, begun) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
         looked = list(threads.map(one, paths, shown))
     pictures, reports = [picture for picture, _ in looked], [report for _, report in looked]
-    return Report(tuple(reports), tuple(judge_series(pictures, reports, limits)))
+    return Report(tuple(reports), tuple(judge_series(pictures, reports, limits, beside)))
 
 
 def walk(paths: Sequence[Path]) -> list[Path]:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pipeline.continuity import bitstream, boundaries, container, photos, provenance, segments, series, timeline
+from pipeline.continuity import (
+    bitstream,
+    boundaries,
+    container,
+    photos,
+    profile,
+    provenance,
+    segments,
+    series,
+    timeline,
+)
 from pipeline.continuity.model import Picture, Track
+from pipeline.continuity.profile import Profile
 from pipeline.continuity.report import FileReport, SeriesReport
 from pipeline.continuity.thresholds import Thresholds
 from storage.clock import iso
@@ -20,15 +31,24 @@ _MOST_ALIKE = 50  # findings of one code in a report; the rest are counted
 _ORDER = (Verdict.UNREADABLE, Verdict.ALTERED, Verdict.INTERRUPTED, Verdict.REVIEW, Verdict.CONTINUOUS)
 
 
-def judge(picture: Picture, sha256: str, limits: Thresholds) -> FileReport:
-    """The report on one file."""
+def judge(picture: Picture, sha256: str, limits: Thresholds, device: Profile | None = None) -> FileReport:
+    """The report on one file. `device`: the profile of the device it is said to come from."""
     if picture.problem:
         findings: tuple[Finding, ...] = (_unreadable(picture.problem),)
         verdict = Verdict.UNREADABLE
     else:
-        findings = tuple(_bounded(finding for check in CHECKS for finding in check(picture, limits)))
+        findings = tuple(_bounded(_found(picture, limits, device)))
         verdict = of_findings(findings)
-    return FileReport(picture.name, sha256, media(picture), verdict, findings, tuple(not_checked(picture)))
+    return FileReport(picture.name, sha256, media(picture), verdict, findings, tuple(not_checked(picture, device)))
+
+
+def _found(picture: Picture, limits: Thresholds, device: Profile | None) -> Iterator[Finding]:
+    if device is None:
+        yield from (finding for check in CHECKS for finding in check(picture, limits))
+        return
+    own = profile.limits_for(device, limits)
+    yield from profile.in_its_light((f for check in CHECKS for f in check(picture, own)), device)
+    yield from profile.compare(picture, device)
 
 
 def of_findings(findings: Iterable[Finding]) -> Verdict:
@@ -79,11 +99,11 @@ def _more(code: str, number: int) -> Finding:
     )
 
 
-def not_checked(picture: Picture) -> list[NotChecked]:
+def not_checked(picture: Picture, device: Profile | None = None) -> list[NotChecked]:
     """What this version or this file leaves open, so that silence is never taken for a pass."""
     if picture.problem:
         return [NotChecked("all", "the file could not be read", "文件无法读取，均未检查")]
-    skipped = list(_by_nature(picture))
+    skipped = [*_by_nature(picture), *(profile.reservations(picture, device) if device else _NO_PROFILE)]
     if not picture.isolated:
         why = f"the file was read without isolation: {picture.why_not}"
         skipped.append(NotChecked("sandbox", why, "未能在隔离环境中读取该文件"))
@@ -96,8 +116,6 @@ def _by_nature(picture: Picture) -> Iterable[NotChecked]:
     yield NotChecked(
         "signature", "signatures inside the stream are not verified in this version", "码流内签名：本版本不验证"
     )
-    profile = "no profile of the device is at hand: traces of software are suspicions only"
-    yield NotChecked("device-profile", profile, "设备特征：没有该设备的档案，软件痕迹只作疑点")
     if picture.photo:
         yield NotChecked("picture", "photos are not decoded in this version", "照片画面：本版本不解码")
         return
@@ -111,8 +129,19 @@ def _by_nature(picture: Picture) -> Iterable[NotChecked]:
     if picture.boxes is None:
         boxes = f"the box structure is checked in MP4/MOV/3GP only, this is {picture.format}"
         yield NotChecked("container", boxes, "容器结构：仅检查 MP4/MOV/3GP")
-    telemetry = "GPS and sensor tracks are not compared with the timeline in this version"
-    yield NotChecked("telemetry", telemetry, "GPS 与传感器轨道：本版本不比对")
+    if not picture.telemetry.fixes and not picture.telemetry.counters:
+        why = picture.telemetry.unread or "the file holds no GPS or sensor data that could be read"
+        zh = "未能在限定时间内读取" if picture.telemetry.unread else "文件中没有可读取的"
+        yield NotChecked("telemetry", why, f"GPS 与传感器数据：{zh}")
+
+
+_NO_PROFILE = (
+    NotChecked(
+        "device-profile",
+        "no profile of the device is at hand: traces of software are suspicions only",
+        "设备特征：没有该设备的档案，软件痕迹只作疑点",
+    ),
+)
 
 
 def _unread_counters(track: Track) -> Iterable[NotChecked]:
@@ -183,9 +212,14 @@ SERIES_CHECKS = (
 )
 
 
-def judge_series(pictures: Sequence[Picture], reports: Sequence[FileReport], limits: Thresholds) -> list[SeriesReport]:
-    """The series among the files (`reports` in the order of `pictures`), each with its own findings."""
-    return [_judge_one(each, reports, limits) for each in series.group(pictures)]
+def judge_series(
+    pictures: Sequence[Picture], reports: Sequence[FileReport], limits: Thresholds, beside: Iterable[str] = ()
+) -> list[SeriesReport]:
+    """The series among the files (`reports` in the order of `pictures`), each with its own findings.
+
+    `beside`: names of further files that lay with these.
+    """
+    return [_judge_one(each, reports, limits) for each in series.group(pictures, beside)]
 
 
 def _judge_one(each: series.Series, reports: Sequence[FileReport], limits: Thresholds) -> SeriesReport:
