@@ -60,7 +60,7 @@ def test_the_ledger_shows_checkpoint_and_entries(office: Bureau, kept: Kept) -> 
     assert "没有条目" in browser.get("/ledger?event=disc.burned").text
 
 
-def test_checkpoint_and_hash_tiles_are_open_to_everybody_entries_to_readers_of_the_ledger(office: Bureau, kept: Kept) -> None:
+def test_hash_tiles_are_open_to_everybody_entries_to_the_ledgers_readers(office: Bureau, kept: Kept) -> None:
     size = office.publish()
     browser = Browser(office)
     checkpoint = browser.get("/ledger/checkpoint")
