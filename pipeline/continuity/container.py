@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.continuity import isobmff, transport
+from pipeline.continuity import isobmff, matroska, mxf, riff, transport
 from pipeline.continuity.model import Picture, TrackBox
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock, date
@@ -161,33 +161,42 @@ def modified_later(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 
 def truncated(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/TRUNCATED: the boxes or sample tables reach beyond the end of the file."""
-    if picture.boxes and picture.boxes.missing:
-        missing = picture.boxes.missing
+    """REC-CONTINUOUS/TRUNCATED: the container or its tables reach beyond the end of the file."""
+    container = picture.boxes or picture.structure
+    if container and container.missing:
         ends = [track.end for track in picture.tracks if track.end is not None]
         yield Finding(
             code="REC-CONTINUOUS/TRUNCATED",
             axis=Axis.TIMELINE,
             severity=Severity.VIOLATION,
             start=round(max(ends), 6) if ends else None,
-            end=picture.boxes.duration,
-            zh=f"文件被截断：至少缺少末尾 {missing} 字节。",
-            en=f"the file is cut off: at least {missing} bytes are absent from its end",
-            evidence={"missing_bytes": missing, "size": picture.size},
+            end=_declared_end(picture, max(ends, default=0.0)),
+            zh=f"文件被截断：至少缺少末尾 {container.missing} 字节。",
+            en=f"the file is cut off: at least {container.missing} bytes are absent from its end",
+            evidence={"missing_bytes": container.missing, "size": picture.size},
         )
 
 
+def _declared_end(picture: Picture, there: float) -> float | None:
+    """Where the header says that the recording ends, None where it doesn't or that is earlier than what is there."""
+    declared = picture.boxes.duration if picture.boxes else None
+    if picture.structure and picture.structure.matroska:
+        declared = picture.structure.matroska.duration
+    return round(declared, 6) if declared is not None and declared >= there else None
+
+
 def trailing(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-TRUE/TRAILING: bytes after the last box. Zeros are padding of some recorders."""
-    if picture.boxes and picture.boxes.trailing:
-        offset, count = picture.boxes.trailing
+    """REC-TRUE/TRAILING: bytes after the container's end. Zeros are padding of some recorders."""
+    container = picture.boxes or picture.structure
+    if container and container.trailing:
+        offset, count = container.trailing
         yield Finding(
             code="REC-TRUE/TRAILING",
             axis=Axis.FILE,
-            severity=Severity.NOTE if picture.boxes.trailing_zero else Severity.SUSPICION,
+            severity=Severity.NOTE if container.trailing_zero else Severity.SUSPICION,
             zh=f"文件结构之后另有 {count} 字节数据。",
             en=f"{count} bytes follow the file's structure",
-            evidence={"offset": offset, "bytes": count, "zeros": picture.boxes.trailing_zero},
+            evidence={"offset": offset, "bytes": count, "zeros": container.trailing_zero},
         )
 
 
@@ -249,4 +258,7 @@ CHECKS = (
     box_order,
     *isobmff.CHECKS,
     *transport.CHECKS,
+    *riff.CHECKS,
+    *matroska.CHECKS,
+    *mxf.CHECKS,
 )

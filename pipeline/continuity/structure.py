@@ -178,7 +178,8 @@ class Riff:
 
     `frames`: of the first video stream: in the main header (avih), in its stream header (strh), in the index, and as
     chunks; -1 where there is no such figure. `unlisted`: (offset, bytes) of chunks with footage that the index leaves
-    out; `dangling`: index entries (number, offset) where no such chunk stands. `damaged`: offsets where no chunk was.
+    out, `unlisted_last` when they all stand after those it names; `dangling`: index entries (number, offset) where no
+    such chunk stands, of `listed`. `damaged`: offsets where no chunk was. `closed`: the length of the file was written.
     """
 
     frames_header: int
@@ -189,11 +190,12 @@ class Riff:
     index: str
     unlisted: tuple[tuple[int, int], ...] = ()
     unlisted_count: int = 0
+    unlisted_last: bool = False
     dangling: tuple[tuple[int, int], ...] = ()
     dangling_count: int = 0
+    listed: int = 0
     damaged: tuple[int, ...] = ()
-    missing: int = 0
-    trailing: tuple[int, int] | None = None
+    closed: bool = True
     complete: bool = True
 
 
@@ -227,13 +229,13 @@ class Matroska:
     step_count: int = 0
     checksums: tuple[tuple[str, int], ...] = ()
     checksums_right: int = 0
+    checksums_skipped: int = 0
     dangling: tuple[tuple[float, int], ...] = ()
     dangling_count: int = 0
+    cues: int = 0
     void: tuple[tuple[int, int], ...] = ()
     ordered_chapters: bool = False
     linked: bool = False
-    missing: int = 0
-    trailing: tuple[int, int] | None = None
     damaged: tuple[int, ...] = ()
     complete: bool = True
 
@@ -266,8 +268,6 @@ class Mxf:
     footer_noted: int = -1
     footer_found: int = -1
     broken: tuple[int, ...] = ()
-    missing: int = 0
-    trailing: tuple[int, int] | None = None
     edit_units: int = -1
     edit_units_found: int = -1
 
@@ -291,54 +291,26 @@ class Wave:
     history: tuple[str, ...] = ()
     chunks: tuple[str, ...] = ()
     cues: int = 0
-    missing: int = 0
-    trailing: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SoundBreak:
-    """A frame of a sound stream that doesn't follow the one before it. `what`: reservoir, sync, number or header."""
-
-    what: str
-    frame: int
-    offset: int
-    seconds: float
-    expected: int
-    found: int
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Sound without a container: MP3, AAC (ADTS), AMR, FLAC frames.
-
-    `declared_frames`, `declared_bytes`: of an MP3's Xing or Info header, -1 without. `bytes`: from that header on.
-    """
-
-    frames: int
-    seconds: float
-    breaks: tuple[SoundBreak, ...] = ()
-    break_count: int = 0
-    declared_frames: int = -1
-    declared_bytes: int = -1
-    bytes: int = 0
-    tail: int = 0
-    checksum_wrong: bool = False
-    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
     """What the reader of this file's container found.
 
-    `container`: isobmff, mpegts, avi, matroska, mxf, wav, sound. `layout`: a compact fingerprint of how the file is
+    `container`: isobmff, mpegts, avi, matroska, mxf, wav. `layout`: a compact fingerprint of how the file is
     built, for device profiles: the same program writes the same list. `signed`: (where, text) of names that programs
-    left. `dates`: (where, Unix seconds or None, text) in containers other than ISO base media.
+    left. `dates`: (where, Unix seconds or None, text) in containers other than ISO base media. There also: `missing`
+    bytes that the container claims beyond the file's end; `trailing`: (offset, bytes) after its end, `trailing_zero`
+    when they are nothing but zeros.
     """
 
     container: str
     layout: tuple[str, ...] = ()
     signed: tuple[tuple[str, str], ...] = ()
     dates: tuple[tuple[str, int | None, str], ...] = ()
+    missing: int = 0
+    trailing: tuple[int, int] | None = None
+    trailing_zero: bool = False
     samples: SampleMap | None = None
     fragments: Fragments | None = None
     transport: Transport | None = None
@@ -346,4 +318,3 @@ class Structure:
     matroska: Matroska | None = None
     mxf: Mxf | None = None
     wave: Wave | None = None
-    frames: Frames | None = None

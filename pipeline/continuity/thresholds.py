@@ -69,6 +69,8 @@ class Thresholds:
     segment_gap_suspicion: float = 1.0
     # Bytes of the data that no sample refers to: less is alignment.
     unreferenced_bytes: int = 512
+    # Broadcast Wave: samples since midnight against the time of origin, which rounds to a second.
+    time_reference: float = 3.0
     # The clocks of a transport stream. They must come every 0.1 s (H.222.0 2.7.2); a broadcast once stepped back 27 ms.
     clock_step: float = 0.5
     clock_step_medians: float = 5.0

@@ -6,14 +6,16 @@ Runs inside the sandbox on untrusted bytes.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import BinaryIO
 
 from pipeline.continuity.model import Boxes
 from pipeline.continuity.structure import Structure
-from pipeline.media import boxes, ts
+from pipeline.media import avi, boxes, matroska, mxf, ts, wave
 from pipeline.media.window import Window
 
-_READERS = (ts.read,)
+_ZEROS = 1 << 20  # bytes after the end that are looked at
+_READERS = (avi.read, wave.read, matroska.read, mxf.read, ts.read)
 
 
 def read(file: BinaryIO) -> tuple[Boxes | None, Structure | None]:
@@ -21,6 +23,13 @@ def read(file: BinaryIO) -> tuple[Boxes | None, Structure | None]:
     try:
         window = Window(file)
         found = boxes.examine(window)
-        return found or (None, next(filter(None, (reader(window) for reader in _READERS)), None))
+        return found or (None, _other(window))
     except (ArithmeticError, LookupError, OSError, RecursionError, ValueError, struct.error):
         return None, None  # a case that a reader didn't foresee: the report says that the container was not checked
+
+
+def _other(window: Window) -> Structure | None:
+    found = next(filter(None, (reader(window) for reader in _READERS)), None)
+    if found and found.trailing:
+        return replace(found, trailing_zero=not window.read(found.trailing[0], _ZEROS).strip(b"\0"))
+    return found
