@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.commands import check, demo, dock, export, ledger, station, up, user, verify
+from api.commands import check, demo, device, dock, export, ledger, station, up, user, verify
 from storage.errors import LiuhenError
 
 
@@ -33,6 +33,7 @@ def make_cli() -> typer.Typer:
     admin = typer.Typer(help="管理 · Administration", no_args_is_help=True)
     admin.add_typer(station.make(), name="station", help="采集站 · Docking stations")
     admin.add_typer(user.make(), name="user", help="用户 · Users")
+    admin.add_typer(device.make(), name="device", help="设备与其特征档案 · Devices and their profiles")
     cli.add_typer(admin, name="admin")
     return cli
 

@@ -90,6 +90,8 @@ EVENTS: Mapping[str, Pair] = {
     "station.enrolled": ("采集站登记", "station enrolled"),
     "station.revoked": ("采集站停用", "station revoked"),
     "device.assigned": ("设备登记", "device registered"),
+    "device.learned": ("学习设备特征", "device's files learned"),
+    "device.forgotten": ("删除设备特征", "device's profile forgotten"),
     "user.created": ("新建用户", "user created"),
     "user.changed": ("用户变更", "user changed"),
     "key.made": ("生成签名密钥", "signing key made"),

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.check import check_files
-from pipeline.continuity.docking import DockedCopy, check_history
+from pipeline.continuity.docking import DockedCopy, check_history, check_vanished
+from pipeline.continuity.profile import Profile
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import of_findings, worst
 from pipeline.derive import json_digest
+from pipeline.history import kept, manifest_lines, mates
 from pipeline.intake import original_key
 from pipeline.jobs import Finish, Progress
+from pipeline.profiles import for_device
 from pipeline.tier import queue_keeping
 from storage.blobs.contract import BlobStore
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Analysis, DockedFile, Docking, Job, Original, Recording
-from storage.clock import Clock, new_id
+from storage.catalogue.tables import Analysis, Docking, Job, Original, Recording
+from storage.clock import Clock, iso, new_id
 from storage.errors import IntegrityError
 from storage.records import Actor, CustodyEvent, JobKind, MediaKind, Verdict
 
@@ -34,33 +38,62 @@ class Analyse:
     """Handler of the job ANALYSE. Its subject is the recording."""
 
     def __init__(
-        self, catalogue: Catalogue, tiers: Mapping[str, BlobStore], thresholds: Thresholds, clock: Clock
+        self,
+        catalogue: Catalogue,
+        tiers: Mapping[str, BlobStore],
+        thresholds: Thresholds,
+        clock: Clock,
+        *,
+        hand_over: timedelta = timedelta(hours=24),
     ) -> None:
+        """`hand_over`: how long listed files may take to arrive (UP-24H)."""
         self._catalogue, self._tiers, self._thresholds, self._clock = catalogue, tiers, thresholds, clock
+        self._hand_over = hand_over
 
     def run(self, job: Job, progress: Progress) -> Finish:
         """Check all originals of the recording that are there now; a later segment brings a job of its own."""
         with self._catalogue.read() as session:
-            originals = _originals(session, job.subject)
-            own, history = _history(session, originals)
-        report = self._check(originals, progress)
-        findings = [finding for copy in own for finding in check_history(copy, history)]
+            known = _known(session, job.subject)
+        report = self._check(known, progress)
+        now = self._clock()
+        findings = [finding for copy in known.own for finding in check_history(copy, known.history)]
+        findings += check_vanished(known.awaited, known.arrived, now, self._hand_over)
         report["docking"] = {"findings": [finding.as_json() for finding in findings]}
         verdict = worst([*_verdicts(report), of_findings(findings)])
-        return lambda session: self._write(session, job.subject, originals, report, verdict)
 
-    def _check(self, originals: Sequence[Original], progress: Progress) -> dict[str, Any]:
+        def finish(session: Session) -> None:
+            self._look_again(session, job.subject, known, now)
+            self._write(session, job.subject, known.originals, report, verdict)
+
+        return finish
+
+    def _check(self, known: _Known, progress: Progress) -> dict[str, Any]:
         with contextlib.ExitStack() as stack:
             paths = [
                 stack.enter_context(self._tiers[original.tier].local_path(original_key(original.sha256)))
-                for original in originals
+                for original in known.originals
             ]
-            names = [original.name for original in originals]
-            report = check_files(paths, names=names, thresholds=self._thresholds, progress=progress).as_json()
-        for original, file in zip(originals, report["files"], strict=True):
+            report = check_files(
+                paths,
+                names=[original.name for original in known.originals],
+                thresholds=self._thresholds,
+                device=known.device,
+                beside=[line.path for line in known.history],
+                progress=progress,
+            ).as_json()
+        for original, file in zip(known.originals, report["files"], strict=True):
             if file["sha256"] != original.sha256:
                 raise _changed(original)
         return report
+
+    def _look_again(self, session: Session, recording_id: str, known: _Known, now: datetime) -> None:
+        """When the time of those listed files runs out that belong to the recording and are not here yet."""
+        due = [line.time + self._hand_over for line in known.awaited if line.sha256 not in known.arrived]
+        later = [moment for moment in due if moment >= now]
+        if later:
+            at = max(later) + timedelta(minutes=1)
+            key = f"analyse:{recording_id}:{iso(at)}"
+            job_table.enqueue(session, JobKind.ANALYSE, recording_id, key=key, now=now, run_at=at)
 
     def _write(
         self,
@@ -100,19 +133,37 @@ def _originals(session: Session, recording_id: str) -> Sequence[Original]:
     return session.scalars(query.order_by(Original.sequence, Original.name, Original.sha256)).all()
 
 
-def _history(session: Session, originals: Sequence[Original]) -> tuple[list[DockedCopy], list[DockedCopy]]:
-    """The originals as their own dockings listed them, and every line of every manifest of the device."""
-    mine = {(each.docking_id, each.sha256) for each in originals}
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the catalogue knows of a recording: its originals, as their own dockings listed them (`own`), every line of
+    the device's manifests (`history`), those that belong to the recording (`awaited`), digests of those that are here
+    (`arrived`), and the device's profile.
+    """
+
+    originals: Sequence[Original]
+    own: Sequence[DockedCopy]
+    history: Sequence[DockedCopy]
+    awaited: Sequence[DockedCopy]
+    arrived: Collection[str]
+    device: Profile | None
+
+
+def _known(session: Session, recording_id: str) -> _Known:
+    originals = _originals(session, recording_id)
     dockings = [each.docking_id for each in originals if each.docking_id]
-    serials = select(Docking.device_serial).where(Docking.id.in_(dockings))
-    rows = session.execute(
-        select(DockedFile, Docking.station_time)
-        .join(Docking, Docking.id == DockedFile.docking_id)
-        .where(DockedFile.device_serial.in_(serials))
-        .order_by(Docking.station_time, DockedFile.path)
-    ).all()
-    lines = [DockedCopy(file.docking_id, time, file.path, file.sha256, file.modified) for file, time in rows]
-    return [line for line in lines if (line.docking, line.sha256) in mine], lines
+    serials = session.scalars(select(Docking.device_serial).where(Docking.id.in_(dockings)).distinct()).all()
+    history = manifest_lines(session, serials)
+    mine = {(each.docking_id, each.sha256) for each in originals}
+    own = [line for line in history if (line.docking, line.sha256) in mine]
+    awaited = mates(own, history)
+    return _Known(
+        originals=originals,
+        own=own,
+        history=history,
+        awaited=awaited,
+        arrived=kept(session, {line.sha256 for line in awaited}),
+        device=for_device(session, session.get_one(Recording, recording_id).device_serial),
+    )
 
 
 def _verdicts(report: Mapping[str, Any]) -> list[Verdict]:

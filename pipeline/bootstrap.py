@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -143,8 +144,9 @@ def _handlers(
 ) -> dict[JobKind, Handler]:
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
     tier = Tier(catalogue, tiers, policy.retention, clock)
+    hand_over = timedelta(hours=policy.deadlines.upload_hours)
     return {
-        JobKind.ANALYSE: Analyse(catalogue, tiers, thresholds(policy), clock).run,
+        JobKind.ANALYSE: Analyse(catalogue, tiers, thresholds(policy), clock, hand_over=hand_over).run,
         JobKind.ACCESS: derive.access,
         JobKind.MASTER: derive.master,
         JobKind.TIER: tier.run,

@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from pipeline.history import vanished
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Device, User
+from storage.catalogue.tables import Device, DeviceProfile, Docking, User
 from storage.clock import Clock, new_id
 from storage.errors import NotFound, Refused
 from storage.records import Actor, CustodyEvent, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One device: whose it is (login), how many files its profile has learned, how many dockings it had, and how many
+    files a station listed that never arrived.
+    """
+
+    serial: str
+    model: str
+    officer: str | None
+    learned: int
+    dockings: int
+    vanished: int
+
+    def as_json(self) -> Mapping[str, Any]:
+        return asdict(self)
+
+
+def overview(catalogue: Catalogue, clock: Clock, *, hours: int) -> list[Overview]:
+    """Every device that is registered or was docked. `hours`: how long the hand-over may take (UP-24H)."""
+    now, allowed = clock(), timedelta(hours=hours)
+    with catalogue.read() as session:
+        devices = {each.serial: each for each in session.scalars(select(Device))}
+        profiles = {each.serial: each for each in session.scalars(select(DeviceProfile))}
+        logins = dict(session.execute(select(User.id, User.login)).tuples().all())
+        count = select(Docking.device_serial, func.count()).group_by(Docking.device_serial)
+        dockings = dict(session.execute(count).tuples().all())
+        return [
+            Overview(
+                serial=serial,
+                model=(devices[serial].model if serial in devices else "")
+                or (profiles[serial].model if serial in profiles else ""),
+                officer=logins.get(devices[serial].officer_id or "") if serial in devices else None,
+                learned=profiles[serial].files if serial in profiles else 0,
+                dockings=dockings.get(serial, 0),
+                vanished=len(vanished(session, serial, now, allowed)) if serial in dockings else 0,
+            )
+            for serial in sorted(devices.keys() | dockings.keys())
+        ]
 
 
 def assign(catalogue: Catalogue, clock: Clock, serial: str, officer_id: str | None, *, by: Actor) -> None:

@@ -96,36 +96,6 @@ def written_too_fast(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-def bwf_reference(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-TRUE/TIME-REFERENCE: a Broadcast Wave's sample count since midnight against its time of origination.
-
-    EBU Tech 3285: both tell when the recording began. A count of 0 is one that was not set.
-    """
-    tags = picture.metadata.tags
-    reference, rate = tags.get("RIFF:TimeReference"), tags.get("RIFF:SampleRate")
-    origin = exif(str(tags.get("RIFF:DateTimeOriginal", "")))
-    if not isinstance(reference, int) or not isinstance(rate, int) or not origin or reference <= 0 or rate <= 0:
-        return
-    midnight = origin[0].replace(hour=0, minute=0, second=0)
-    apart = reference / rate - (origin[0] - midnight).total_seconds()
-    late = picture.media_duration or 0.0  # some recorders note the time at which they close the file
-    rest = min((_within_day(apart), _within_day(apart + late)), key=abs)
-    if abs(rest) > limits.time_reference:
-        yield Finding(
-            code="REC-TRUE/TIME-REFERENCE",
-            axis=Axis.PROVENANCE,
-            severity=Severity.SUSPICION,
-            zh=f"录音的起始计数与其记载的起始时间相差 {abs(rest):.0f} 秒，录音可能被剪去开头或另存过。",
-            en=f"the sound's sample count and its time of origination are {abs(rest):.0f} s apart: "
-            "its start may have been cut off, or it was saved again",
-            evidence={
-                "TimeReference": reference,
-                "SampleRate": rate,
-                "Origination": str(tags["RIFF:DateTimeOriginal"]),
-            },
-        )
-
-
 def _within_day(seconds: float) -> float:
     return (seconds + _DAY / 2) % _DAY - _DAY / 2
 
@@ -160,4 +130,4 @@ def _moment(text: str) -> float | None:
     return found[0].timestamp() if found else None
 
 
-CHECKS = (apple_date, name_date, written_too_fast, bwf_reference, timecode)
+CHECKS = (apple_date, name_date, written_too_fast, timecode)

@@ -47,7 +47,8 @@ class Profile:
     `serial`: the device as it is registered; `inside`: serial numbers that the files themselves name. `files`: SHA-256
     of those learned. `usual`: code of a finding → in how many of them. `sound_late`, `sound_ends`: the greatest
     distance in seconds between picture and sound at their beginnings (a pre-event buffer has no sound) and ends;
-    `interval`: the longest from one picture to the next.
+    `interval`: the longest from one picture to the next. `borrowed`: learned from another device of the model, so that
+    it proves nothing.
     """
 
     serial: str
@@ -62,6 +63,7 @@ class Profile:
     sound_late: float = 0.0
     sound_ends: float = 0.0
     interval: float = 0.0
+    borrowed: bool = False
     schema: str = SCHEMA
 
 
@@ -96,6 +98,11 @@ def learn(serial: str, specimens: Sequence[Specimen], now: str, before: Profile 
         sound_ends=max([known.sound_ends, *(_apart(picture)[1] for picture in pictures)]),
         interval=max([known.interval, *map(_longest_interval, pictures)]),
     )
+
+
+def borrowed(profile: Profile) -> Profile:
+    """For another device of the same model."""
+    return dataclasses.replace(profile, inside=(), borrowed=True)
 
 
 def _most(values: Iterable[str]) -> str:
@@ -172,7 +179,7 @@ def compare(picture: Picture, profile: Profile) -> Iterator[Finding]:
         return
     yield from _other_serial(picture, profile)
     proving = _firmware_known(picture, profile)
-    if not proving:
+    if not proving and not profile.borrowed:
         yield _other_firmware(picture, profile)
     habits = profile.modes.get(traits.mode(picture))
     if not any(each.kind == picture.kind for each in profile.modes.values()):
@@ -213,13 +220,15 @@ def _comparable(name: str, value: str, known: Sequence[str]) -> bool:
 
 def _firmware_known(picture: Picture, profile: Profile) -> bool:
     own = firmware(picture)
+    if profile.borrowed:
+        return False
     return not own or own in profile.firmware or any(t.name == "software" for t in traits.traits(picture))
 
 
 def _severity(profile: Profile, habits: Habits | None, name: str, *, proving: bool) -> Severity:
     """What a rewritten container or another encoder shows is a violation once enough files have proved the habit."""
     if name == "software":
-        return Severity.VIOLATION if len(profile.files) >= ENOUGH else Severity.SUSPICION
+        return Severity.VIOLATION if len(profile.files) >= ENOUGH and not profile.borrowed else Severity.SUSPICION
     if KINDS[name] in (WRITER, ENCODER):
         return Severity.VIOLATION if proving and habits and habits.files >= ENOUGH else Severity.SUSPICION
     return Severity.NOTE if name in ("extras", "sensors") else Severity.SUSPICION
@@ -311,6 +320,9 @@ def reservations(picture: Picture, profile: Profile) -> Iterator[NotChecked]:
     """What the profile leaves open for this file."""
     own = traits.mode(picture)
     habits = profile.modes.get(own)
+    if profile.borrowed:
+        why = f"the profile is of another device of the model ({profile.serial}): departures are suspicions only"
+        yield NotChecked("device-profile", why, f"设备特征：借用同型号设备 {profile.serial} 的档案，不符之处只作疑点")
     if habits is None:
         modes = "、".join(profile.modes) or "—"
         why = f"device {profile.serial} has not been learned in this mode ({own}): {', '.join(profile.modes) or 'none'}"

@@ -42,8 +42,6 @@ class Thresholds:
     # Header begun and ended within less than so large a share of the duration, both beyond so many seconds.
     written_share: float = 0.9
     written_least: float = 3.0
-    # Broadcast Wave: sample count since midnight against the time of origination, which has whole seconds.
-    time_reference: float = 5.0
     # GoPro time code against the header: genuine files differ by 57 to 69 s.
     timecode: float = 120.0
     # Telemetry against footage: a genuine receiver stepped by 1.5 to 2.5 s when it found its satellites.

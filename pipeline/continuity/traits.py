@@ -93,7 +93,12 @@ def traits(picture: Picture) -> list[Trait]:
     found.append(Trait("name", name_form(picture)))
     found += [Trait("sensors", source) for source in picture.telemetry.sources]
     found += [Trait("metadata", group) for group in sorted(_groups(picture))]
-    return list(dict.fromkeys(trait for trait in found if trait.value))
+    return list(dict.fromkeys(Trait(trait.name, _printable(trait.value)) for trait in found if trait.value))
+
+
+def _printable(text: str) -> str:
+    """Databases refuse NUL, terminals obey the rest."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _container(picture: Picture) -> Iterator[Trait]:
@@ -213,7 +218,7 @@ def _groups(picture: Picture) -> set[str]:
 def tag_names(picture: Picture) -> frozenset[str]:
     """Metadata tags that are there, those of positions and of the file as such left out."""
     names = {key for key, value in picture.metadata.tags.items() if str(value).strip(" 0")}
-    return frozenset(key for key in names if not _PASSING.search(key))
+    return frozenset(_printable(key) for key in names if not _PASSING.search(key))
 
 
 _PASSING = re.compile(

@@ -108,6 +108,21 @@ class Device(Base):
     created: Mapped[datetime]
 
 
+class DeviceProfile(Base):
+    """What a device's genuine files have in common (`pipeline.continuity.profile`), newest state; its history is in
+    the ledger.
+    """
+
+    __tablename__ = "device_profiles"
+    serial: Mapped[str] = mapped_column(ForeignKey("devices.serial"), primary_key=True)
+    model: Mapped[str] = mapped_column(default="", index=True)
+    """As the files name it."""
+    files: Mapped[int]
+    """How many were learned."""
+    profile: Mapped[dict[str, Any]]
+    made: Mapped[datetime]
+
+
 class Docking(Base):
     """One docking manifest, as signed: what was on the card, uploaded or not."""
 
