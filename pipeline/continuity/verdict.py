@@ -16,6 +16,7 @@ from pipeline.continuity import (
     provenance,
     segments,
     series,
+    stillness,
     timeline,
 )
 from pipeline.continuity.model import Picture, Track
@@ -25,7 +26,7 @@ from pipeline.continuity.thresholds import Thresholds
 from storage.clock import iso
 from storage.records import Axis, Finding, NotChecked, Severity, Verdict
 
-CHECKS = (*timeline.CHECKS, *bitstream.CHECKS, *container.CHECKS, *provenance.CHECKS)
+CHECKS = (*timeline.CHECKS, *bitstream.CHECKS, *container.CHECKS, *provenance.CHECKS, *stillness.CHECKS)
 
 _MOST_ALIKE = 50  # findings of one code in a report; the rest are counted
 _ORDER = (Verdict.UNREADABLE, Verdict.ALTERED, Verdict.INTERRUPTED, Verdict.REVIEW, Verdict.CONTINUOUS)
