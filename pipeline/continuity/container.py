@@ -163,7 +163,7 @@ def modified_later(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def truncated(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/TRUNCATED: the container or its tables reach beyond the end of the file."""
     container = picture.boxes or picture.structure
-    if container and container.missing:
+    if container and container.missing and not _taken_out(picture):
         ends = [track.end for track in picture.tracks if track.end is not None]
         yield Finding(
             code="REC-CONTINUOUS/TRUNCATED",
@@ -175,6 +175,14 @@ def truncated(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             en=f"the file is cut off: at least {container.missing} bytes are absent from its end",
             evidence={"missing_bytes": container.missing, "size": picture.size},
         )
+
+
+def _taken_out(picture: Picture) -> bool:
+    """Whether the index at the end is there and says that the missing bytes are missing from the middle."""
+    found = picture.structure
+    return bool(
+        found and ((found.riff and found.riff.dangling_count) or (found.matroska and found.matroska.dangling_count))
+    )
 
 
 def _declared_end(picture: Picture, there: float) -> float | None:

@@ -66,7 +66,7 @@ def cues(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     A violation where it fits up to some place and not beyond; an index that fits nowhere is a suspicion.
     """
     found = picture.structure.matroska if picture.structure else None
-    if not found or not found.dangling_count or (picture.structure and picture.structure.missing):
+    if not found or not found.dangling_count:
         return
     time, position = found.dangling[0]
     some = found.dangling_count < found.cues and not found.damaged
@@ -151,9 +151,12 @@ def length(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     found = picture.structure.matroska if picture.structure else None
     if not found:
         return
+    starts = [track.start for track in picture.tracks if track.start is not None]
     ends = [track.end for track in picture.tracks if track.end is not None]
-    if found.duration and ends and abs(found.duration - max(ends)) > limits.duration_mismatch:
-        yield _length(found, max(ends))
+    if found.duration and starts and ends:
+        apart = min(abs(found.duration - max(ends)), abs(found.duration - max(ends) + min(starts)))
+        if apart > limits.duration_mismatch:
+            yield _length(found, max(ends))
     if found.damaged:
         at = Places(picture).before(found.damaged[0])
         yield Finding(

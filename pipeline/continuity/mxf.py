@@ -8,6 +8,7 @@ from pipeline.continuity.model import Picture
 from pipeline.continuity.places import Places
 from pipeline.continuity.structure import Mxf
 from pipeline.continuity.thresholds import Thresholds
+from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
 
 
@@ -25,6 +26,25 @@ def partitions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             zh=f"有 {len(mxf.broken)} 个分区不在其自身记录的位置：此前有数据被移除或插入。",
             en=f"{len(mxf.broken)} partitions are not where they say: data before them were taken out or put in",
             evidence={"partition packs": list(mxf.broken[:20])},
+        )
+
+
+def packages(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-CONTINUOUS/PACKAGE-COUNT: the count in the content packages (one to a picture) does not go on."""
+    mxf = picture.structure.mxf if picture.structure else None
+    places = Places(picture)
+    for number, offset, expected, count in mxf.counts if mxf else ():
+        start, end = places.before(offset), places.after(offset)
+        at = f"{clock(start)} " if start is not None else ""
+        yield Finding(
+            code="REC-CONTINUOUS/PACKAGE-COUNT",
+            axis=Axis.TIMELINE,
+            severity=Severity.VIOLATION,
+            start=start,
+            end=end,
+            zh=f"{at}处帧计数由 {expected} 变为 {count}：其间内容被移除或插入。",
+            en=f"{at}the count of the pictures' packages jumps ({expected} is due, {count} is there): cut or joined",
+            evidence={"offset": offset, "package": number, "expected": expected, "found": count},
         )
 
 
@@ -94,4 +114,4 @@ def edit_units(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-CHECKS = (partitions, footer, writers, edit_units)
+CHECKS = (packages, partitions, footer, writers, edit_units)

@@ -51,7 +51,7 @@ def dangling(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     is of another file, or of another kind: a suspicion, as is a damaged file.
     """
     riff = picture.structure.riff if picture.structure else None
-    if not riff or not riff.dangling_count or picture.structure is None or picture.structure.missing:
+    if not riff or not riff.dangling_count:
         return
     number, offset = riff.dangling[0]
     at = Places(picture).before(offset)

@@ -256,7 +256,8 @@ class Mxf:
     """An MXF file: partitions, who wrote it, and the dates of its packages as ISO 8601 texts.
 
     `footer_noted`/`footer_found`: offset of the footer partition, -1 without one. `broken`: offsets of partitions whose
-    notes on this or the previous partition's place are wrong.
+    notes on this or the previous partition's place are wrong. `counts`: where the content packages' own count does not
+    go on: (package, offset, expected, found); empty where it counts nothing. `edit_units`: declared, and found.
     """
 
     partitions: int
@@ -268,6 +269,8 @@ class Mxf:
     footer_noted: int = -1
     footer_found: int = -1
     broken: tuple[int, ...] = ()
+    packages: int = 0
+    counts: tuple[tuple[int, int, int, int], ...] = ()
     edit_units: int = -1
     edit_units_found: int = -1
 

@@ -171,6 +171,9 @@ def _footage(window: Window, movi: Chunk, file: _File) -> None:
             at = following
         elif found.name == "LIST rec ":
             at = found.body
+        elif found.name == "idx1":  # bytes were taken out of the list and its length left as it was
+            _old_index(window, found, file)
+            return
         else:
             if found.name[2:] in ("dc", "db", "wb", "tx", "pc", "iv"):
                 file.places[found.start] = found.end - found.body

@@ -94,7 +94,7 @@ def read(window: Window) -> Structure | None:
         tuple(file.dates[:20]),
         missing=file.missing,
         trailing=trailing,
-        matroska=_result(file),
+        matroska=_result(file, window.size),
     )
 
 
@@ -264,11 +264,11 @@ def _step(step: ClusterStep, file: _File) -> None:
         file.steps.append(step)
 
 
-def _result(file: _File) -> Matroska:
+def _result(file: _File, size: int) -> Matroska:
     dangling = [
         (time * file.scale / 1e9, file.segment + place)
         for time, place in file.cues
-        if file.segment + place not in file.clusters
+        if file.segment + place not in file.clusters and file.segment + place < size
     ]
     return Matroska(
         clusters=len(file.clusters),

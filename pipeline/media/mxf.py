@@ -14,11 +14,13 @@ _PREFIX = b"\x06\x0e\x2b\x34"
 _PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 _SET = bytes.fromhex("060e2b34025301010d01010101")
 _ESSENCE = bytes.fromhex("060e2b34010201010d010301")
+_SYSTEM = (bytes.fromhex("060e2b34020501010d0103010401"), bytes.fromhex("060e2b34020501010d0103011401"))
 _PICTURE = (0x05, 0x15)  # item types: compound system 4, picture 0x15, in the first edition 0x05
 _KINDS = {2: "header", 3: "body", 4: "footer"}
 _STATUS = {1: "open, incomplete", 2: "closed, incomplete", 3: "open, complete", 4: "closed, complete"}
 _MOST_KLV = 4_000_000
 _MOST_SETS = 20_000
+_MOST_COUNTS = 1000
 _RUN_IN = 65536  # bytes that may stand before the header partition
 _LARGEST_SET = 1 << 16
 
@@ -40,6 +42,9 @@ class _File:
     created: dict[str, None] = field(default_factory=dict)
     durations: set[int] = field(default_factory=set)
     pictures: int = 0
+    count: int = -1  # of the last content package
+    counts: list[tuple[int, int, int, int]] = field(default_factory=list)
+    counted: int = 0
     sets: int = 0
     missing: int = 0
     end: int = 0
@@ -64,6 +69,8 @@ def read(window: Window) -> Structure | None:
         footer_noted=file.noted,
         footer_found=file.found,
         broken=tuple(file.broken[:100]),
+        packages=file.counted,
+        counts=tuple(file.counts[:100]) if len(file.counts) * 20 <= file.counted else (),
         edit_units=min(file.durations, key=lambda units: abs(units - file.pictures), default=-1),
         edit_units_found=file.pictures,
     )
@@ -94,9 +101,19 @@ def _walk(window: Window, file: _File) -> None:
         elif head.startswith(_SET) and file.sets < _MOST_SETS:
             file.sets += 1
             _set(head[14], window.read(body, min(size, _LARGEST_SET)), file)
+        elif head.startswith(_SYSTEM) and head[14] == 1:
+            _package(int.from_bytes(window.read(body + 5, 2), "big"), at, file)
         elif head.startswith(_ESSENCE) and head[12] in _PICTURE:
             file.pictures += 1
         at = file.end = body + size
+
+
+def _package(count: int, at: int, file: _File) -> None:
+    """The continuity count of a content package (SMPTE ST 385): one more each time, modulo 65536."""
+    if file.counted and count != (file.count + 1) & 0xFFFF and len(file.counts) < _MOST_COUNTS:
+        file.counts.append((file.counted, at, (file.count + 1) & 0xFFFF, count))
+    file.count = count
+    file.counted += 1
 
 
 def _length(field: bytes) -> tuple[int, int]:

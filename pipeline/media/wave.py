@@ -53,8 +53,9 @@ def read(window: Window) -> Structure | None:
     if riff is None:
         return None
     file = _File()
-    stopped = _chunks(window, file)
-    claimed = max(riff.end, stopped) if riff.end - 8 not in (0, _OPEN) else stopped
+    closed = riff.end - 8 not in (0, _OPEN)
+    stopped = _chunks(window, file, riff.end if closed else window.size)
+    claimed = max(riff.end, stopped) if closed else stopped
     return Structure(
         "wav",
         tuple(file.names[:100]),
@@ -65,10 +66,10 @@ def read(window: Window) -> Structure | None:
     )
 
 
-def _chunks(window: Window, file: _File) -> int:
-    """Take every chunk; returns where they end."""
+def _chunks(window: Window, file: _File, end: int) -> int:
+    """Take every chunk up to `end`; returns where they end."""
     at = 12
-    while (found := chunk(window, at)) and len(file.names) < _MOST_CHUNKS:
+    while at < end and (found := chunk(window, at)) and len(file.names) < _MOST_CHUNKS:
         file.names.append(found.name)
         if found.name == "data":
             found = _data(window, found, file)
