@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pipeline.continuity.profile import Profile
     from pipeline.reading import Progress
 
 
@@ -22,10 +24,22 @@ class Lang(StrEnum):
 
 Files = Annotated[list[Path], typer.Argument(help="文件或文件夹 · files or folders", metavar="FILE…")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON（docs/continuity.md）· print JSON")]
+Device = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile", help="设备特征档案 · the device's profile (liuhen admin device show)", metavar="FILE.json"
+    ),
+]
+Activity = Annotated[
+    str,
+    typer.Option(help="执法活动起止，检查哪些时段无录制 · spans of an activity nobody recorded", metavar="START/END"),
+]
 Language = Annotated[Lang, typer.Option(help="文字的语言 · language of the text")]
 
 
-def check(files: Files, as_json: Json = False, lang: Language = Lang.ZH) -> None:
+def check(
+    files: Files, *, as_json: Json = False, profile: Device = None, activity: Activity = "", lang: Language = Lang.ZH
+) -> None:
     """检查音像文件是否连续、是否被改动 · Check recordings for gaps, splices and alterations.
 
     退出码 · exit code: 0 连续 continuous, 1 有发现 findings, 2 出错 error.
@@ -36,15 +50,48 @@ def check(files: Files, as_json: Json = False, lang: Language = Lang.ZH) -> None
     paths = walk(files)
     if not paths:
         raise NotFound("所给文件夹中没有可检查的文件。", "there is no file to check in these folders")
+    device = _profile(profile)
+    span = _span(activity)
     with _bar(lang, show=not as_json) as progress:
-        report = check_files(paths, progress=progress)
+        report = check_files(paths, device=device, progress=progress)
+    told = report.as_json()
+    if span:
+        told["activity"] = _coverage(told, *span)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         from api.commands.check_text import write
 
-        write(report.as_json(), lang.value)
-    raise typer.Exit(0 if report.continuous else 1)
+        write(told, lang.value)
+    whole = not span or not told["activity"]["gaps"]
+    raise typer.Exit(0 if report.continuous and whole else 1)
+
+
+def _profile(path: Path | None) -> Profile | None:
+    if path is None:
+        return None
+    from pipeline.profiles import load
+
+    return load(path)
+
+
+def _span(activity: str) -> tuple[datetime, datetime] | None:
+    """In the time zone of the settings (LIUHEN_TIMEZONE)."""
+    if not activity:
+        return None
+    from zoneinfo import ZoneInfo
+
+    from pipeline.activity import parse
+    from pipeline.bootstrap import read_settings
+
+    return parse(activity, ZoneInfo(read_settings().timezone))
+
+
+def _coverage(report: dict[str, Any], start: datetime, end: datetime) -> dict[str, Any]:
+    from pipeline.activity import of_report
+
+    found, local = of_report(report, start, end)
+    return found.as_json() | {"dates_read_as": "local" if local else "utc"}
 
 
 @contextmanager

@@ -39,6 +39,8 @@ def write(report: Json, lang: str) -> None:
         if len(series["files"]) > 1:
             for line in _series(series, report["files"], lang):
                 console.print(line)
+    for line in _activity(report, lang):
+        console.print(line)
     console.print(_summary(report["files"], lang))
 
 
@@ -138,6 +140,26 @@ def _unchecked(items: Sequence[Json], lang: str) -> Iterator[Text]:
         listed = dict.fromkeys(_clean(each["zh" if lang == "zh" else "why"]) for each in items)
         line = f"未检查：{'；'.join(listed)}" if lang == "zh" else f"not checked: {'; '.join(listed)}"
         yield Text(f"  {line}", style="bright_black")
+
+
+def _activity(report: Json, lang: str) -> Iterator[Text]:
+    """How much of the activity is recorded, and which spans are not."""
+    found = report.get("activity")
+    if not found:
+        return
+    share = f"{100 * found['covered_fraction']:.1f} %"
+    start, end = (datetime.fromisoformat(found[name]).strftime("%Y-%m-%d %H:%M:%S") for name in ("start", "end"))
+    words = f"活动 {start} — {end}：已录制 {share}" if lang == "zh" else f"activity {start} to {end}: {share} recorded"
+    gaps = found["gaps"]
+    yield Text.assemble((f"{'✖' if gaps else '✔'} {words}", "bold red" if gaps else "bold green"))
+    for gap in gaps:
+        yield Text.assemble("  ", ("◆", "red"), " ", _clean(gap[lang]))
+    if found["dates_read_as"] == "local":
+        yield Text("  " + _LOCAL[lang == "en"], style="bright_black")
+    yield Text()
+
+
+_LOCAL = ("文件内的时间按设备当地时间解读。", "the dates in the files were read as the device's local time")
 
 
 def _summary(files: Sequence[Json], lang: str) -> Text:
