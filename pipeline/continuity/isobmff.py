@@ -7,6 +7,7 @@ whose duration fits neither; who takes out fragments leaves a hole in their numb
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from pipeline.continuity.model import Picture
 from pipeline.continuity.places import Places
@@ -31,15 +32,16 @@ def unreferenced(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     whole = samples.referenced_bytes + samples.unreferenced_bytes
     stretches = [each for each in samples.unreferenced if each.content not in _EMPTY]
     spread = _is_spread(stretches, whole)
-    places = Places(picture)
-    for each in stretches:
-        if each.content == "units" and each.place == "middle" and not spread:
-            yield _removed(each, places)
-    rest = [each for each in stretches if each.content != "units" or each.place != "middle" or spread]
-    large = [each for each in rest if each.size >= limits.unreferenced_bytes]
-    if large:
-        regular = _is_spread(rest, whole) and not any(each.content == "units" for each in rest)
-        yield _unexplained(large, samples.unreferenced_count, places, Severity.NOTE if regular else Severity.SUSPICION)
+    places, rest = Places(picture), []
+    for _, group in groupby(stretches, key=lambda each: places.count(0, each.offset)):
+        together = list(group)
+        if spread or not any(each.content == "units" for each in together) or _at_an_end(together, places):
+            rest += together
+        else:
+            yield _removed(together, places)
+    if sum(each.size for each in rest) >= limits.unreferenced_bytes:
+        regular = spread and not any(each.content == "units" for each in rest)
+        yield _unexplained(rest, places, Severity.NOTE if regular else Severity.SUSPICION)
 
 
 def _is_spread(stretches: Sequence[Stretch], whole: int) -> bool:
@@ -47,8 +49,15 @@ def _is_spread(stretches: Sequence[Stretch], whole: int) -> bool:
     return len(stretches) >= 8 and stretches[-1].offset - stretches[0].offset > whole // 2
 
 
-def _removed(each: Stretch, places: Places) -> Finding:
-    start, end = places.before(each.offset), places.after(each.offset + each.size)
+def _at_an_end(together: Sequence[Stretch], places: Places) -> bool:
+    """Before the first picture, or after the last."""
+    return not places.count(0, together[0].offset) or places.after(together[-1].offset) is None
+
+
+def _removed(together: Sequence[Stretch], places: Places) -> Finding:
+    """Stretches with no picture between them: one thing taken out."""
+    first, size = together[0].offset, sum(each.size for each in together)
+    start, end = places.before(first), places.after(first)
     zh, en = (f"{clock(start)} 之后", f"after {clock(start)} ") if start is not None else ("", "")
     return Finding(
         code="REC-CONTINUOUS/UNREFERENCED",
@@ -56,28 +65,26 @@ def _removed(each: Stretch, places: Places) -> Finding:
         severity=Severity.VIOLATION,
         start=start,
         end=end,
-        zh=f"{zh}文件中有 {each.size} 字节已编码的画面未被索引引用：这些画面被从录像中移除。",
-        en=f"{en}{each.size} bytes of coded pictures are in the file but not in its index: they were taken out",
-        evidence={"box": "mdat", "offset": each.offset, "bytes": each.size},
+        zh=f"{zh}文件中有 {size} 字节已编码的画面未被索引引用：这些画面被从录像中移除。",
+        en=f"{en}{size} bytes of coded pictures are in the file but not in its index: they were taken out",
+        evidence={"box": "mdat", "offset": first, "bytes": size, "stretches": len(together)},
     )
 
 
-def _unexplained(large: Sequence[Stretch], count: int, places: Places, severity: Severity) -> Finding:
-    first = large[0]
-    whole = sum(each.size for each in large)
-    at = places.before(first.offset) if first.place == "middle" else None
+def _unexplained(rest: Sequence[Stretch], places: Places, severity: Severity) -> Finding:
+    whole = sum(each.size for each in rest)
+    at = places.before(rest[0].offset)
     return Finding(
         code="REC-TRUE/UNREFERENCED",
         axis=Axis.FILE,
         severity=severity,
         start=at,
         end=at,
-        zh=f"数据区有 {len(large)} 处共 {whole} 字节不属于任何画面或声音。",
-        en=f"{whole} bytes of the data in {len(large)} places belong to no picture and no sound",
+        zh=f"数据区有 {len(rest)} 处共 {whole} 字节不属于任何画面或声音。",
+        en=f"{whole} bytes of the data in {len(rest)} places belong to no picture and no sound",
         evidence={
             "box": "mdat",
-            "stretches": [[each.offset, each.size, each.place, each.content] for each in large[:20]],
-            "count": count,
+            "stretches": [[each.offset, each.size, each.place, each.content] for each in rest[:20]],
         },
     )
 
@@ -237,8 +244,7 @@ def _fragment_severity(step: FragmentStep, limits: Thresholds, counting: bool) -
 
 def _fragment(step: FragmentStep, found: Fragments, severity: Severity) -> Finding:
     gap = step.gap or 0.0
-    end = step.start
-    start = None if end is None else end - gap
+    start = None if step.start is None else round(step.start - gap, 6)
     absent = step.after - step.before - 1
     zh = f"缺少 {absent} 个片段（{gap:.2f} 秒）" if absent > 0 else "片段重复或顺序颠倒"
     en = f"{absent} fragments are absent ({gap:.2f} s)" if absent > 0 else "fragments are repeated or out of order"
@@ -247,8 +253,8 @@ def _fragment(step: FragmentStep, found: Fragments, severity: Severity) -> Findi
         code="REC-CONTINUOUS/FRAGMENT",
         axis=Axis.TIMELINE,
         severity=severity,
-        start=None if start is None or end is None else round(min(start, end), 6),
-        end=None if start is None or end is None else round(max(start, end), 6),
+        start=start,
+        end=step.start if step.start is not None and gap > 0 else start,
         zh=f"{at}{zh}：序号 {step.before} 之后为 {step.after}。",
         en=f"{at}{en}: number {step.after} follows {step.before}",
         evidence={
