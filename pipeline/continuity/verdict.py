@@ -18,6 +18,7 @@ from pipeline.continuity import (
     series,
     stillness,
     timeline,
+    unchecked,
 )
 from pipeline.continuity.model import Picture, Track
 from pipeline.continuity.profile import Profile
@@ -127,9 +128,7 @@ def _by_nature(picture: Picture) -> Iterable[NotChecked]:
         yield NotChecked("burned-in-clock", clock, "画面上的时钟：本版本不识别")
     for track in picture.of_kind("video"):
         yield from _unread_counters(track)
-    if picture.boxes is None:
-        boxes = f"the box structure is checked in MP4/MOV/3GP only, this is {picture.format}"
-        yield NotChecked("container", boxes, "容器结构：仅检查 MP4/MOV/3GP")
+    yield from unchecked.of_container(picture)
     if not picture.telemetry.fixes and not picture.telemetry.counters:
         why = picture.telemetry.unread or "the file holds no GPS or sensor data that could be read"
         zh = "未能在限定时间内读取" if picture.telemetry.unread else "文件中没有可读取的"

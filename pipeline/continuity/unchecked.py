@@ -1,0 +1,45 @@
+"""What the container checks had to leave open, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.continuity.model import Picture
+from storage.records import NotChecked
+
+_RAW = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "h263")
+_SOUND = ("mp3", "aac", "ac3", "amr", "amrnb", "amrwb", "flac", "ogg")
+
+
+def of_container(picture: Picture) -> Iterator[NotChecked]:
+    """Containers without a reader, and what proves nothing in this file."""
+    found = picture.structure
+    if found is None:
+        yield _unread(picture)
+        return
+    if found.samples and not found.samples.complete:
+        why = "the index has too many entries to be laid over the data"
+        yield NotChecked("unreferenced-data", why, "索引条目过多，未与数据逐一比对")
+    if (found.riff and not found.riff.complete) or (found.matroska and not found.matroska.complete):
+        yield NotChecked(
+            "container", "the container has too many or too damaged parts", "容器结构过多或损坏过重，未全部检查"
+        )
+    if found.matroska and found.matroska.checksums_skipped:
+        why = f"{found.matroska.checksums_skipped} clusters' checksums were not computed: the file is large"
+        yield NotChecked("checksums", why, f"文件较大，有 {found.matroska.checksums_skipped} 个簇的校验值未计算")
+    if found.transport and found.transport.sloppy:
+        pids = ", ".join(map(str, found.transport.sloppy[:8]))
+        why = f"the packet counters of PIDs {pids} don't count in this file"
+        yield NotChecked("transport-counters", why, f"PID {pids} 的包计数在此文件中不递增，无法作为依据")
+    if found.transport and found.transport.scrambled:
+        why = f"{found.transport.scrambled} transport packets are scrambled"
+        yield NotChecked("scrambled", why, f"有 {found.transport.scrambled} 个加密的传输流包")
+
+
+def _unread(picture: Picture) -> NotChecked:
+    if picture.format in _RAW:
+        return NotChecked("container", "a bare stream of pictures has no container", "裸码流，没有容器")
+    if picture.format in _SOUND:
+        return NotChecked("container", "a bare stream of sound has no container", "裸音频流，没有容器")
+    why = f"the structure of {picture.format or 'this format'} is not read in this version"
+    return NotChecked("container", why, f"容器结构：本版本不读取 {picture.format or '此格式'}")
