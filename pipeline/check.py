@@ -75,7 +75,7 @@ def check_files(
     def one(path: Path, name: str) -> tuple[Picture, FileReport]:
         picture, sha256 = readers.look(path, name)
         report = judge(picture, sha256, limits, device)
-        return picture, report
+        return picture.settled(), report
 
     with Readers(sizes, progress, begun) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
         looked = list(threads.map(one, paths, shown))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import statistics
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
 
 from pipeline.continuity import dates
 from pipeline.continuity.coding import SLICE, Coding, Slices, Sound
+from pipeline.continuity.shown import Shown
 from pipeline.continuity.structure import Structure
 
 UNKNOWN = -(1 << 63)  # libav's AV_NOPTS_VALUE
@@ -141,7 +141,7 @@ class Track:
         return self.stream.time_base[0] / self.stream.time_base[1]
 
     @cached_property
-    def shown(self) -> list[tuple[float, int]]:
+    def shown(self) -> Shown:
         """(presentation time in seconds, packet number) in order of presentation.
 
         Left out: packets without a time, those an edit list discards, and those that hold no picture (parameter sets
@@ -150,21 +150,20 @@ class Track:
         tick, flags = self.tick, self.packets.flags
         times = ((t * tick, n) for n, t in enumerate(self.packets.pts) if t != UNKNOWN and not flags[n] & DISCARD)
         if self.slices is None:
-            return sorted(times)
+            return Shown.of(times)
         slices, sizes = self.slices.flags, self.packets.size
-        return sorted(shown for shown in times if slices[shown[1]] & SLICE or not sizes[shown[1]])
+        return Shown.of(shown for shown in times if slices[shown[1]] & SLICE or not sizes[shown[1]])
 
     @cached_property
-    def intervals(self) -> list[float]:
+    def intervals(self) -> array[float]:
         """Seconds from each shown packet to the next."""
-        shown = self.shown
-        return [after[0] - before[0] for before, after in pairwise(shown)]
+        return self.shown.intervals()
 
     @cached_property
     def median_interval(self) -> float:
         return statistics.median(self.intervals) if self.intervals else 0.0
 
-    @property
+    @cached_property
     def start(self) -> float | None:
         return self.shown[0][0] if self.shown else None
 
@@ -176,6 +175,15 @@ class Track:
         last, number = self.shown[-1]
         duration = self.packets.duration[number] * self.tick
         return last + (duration if duration > 0 else self.median_interval)
+
+    def settled(self) -> Track:
+        """Without the columns of which only checks within the file have need; what is shown when stays."""
+        known = {name: getattr(self, name) for name in ("shown", "start", "end", "median_interval")}
+        nothing = array("q")
+        packets = replace(self.packets, pts=nothing, dts=nothing, duration=nothing, pos=nothing)
+        lean = replace(self, packets=packets)
+        vars(lean).update(known)  # as cached_property does
+        return lean
 
 
 @dataclass(frozen=True)
@@ -299,8 +307,8 @@ class Picture:
 
     `name`: for display. `size`: bytes. `kind`: video, audio, photos or unknown. `format`: libav's demuxer name.
     `problem`: (zh, en) why it could not be read, None when it could. `stopped`: why reading ended before the file did,
-    "" when it did not. `isolated`/`why_not`: how the sandbox stood. `changed`: (size, modification time in ns) of a file
-    that was written to while it was read, before and after.
+    "" when it did not. `isolated`/`why_not`: how the sandbox stood. `changed`: size and modification time (ns) before
+    and after, of a file that was written to while it was read.
     """
 
     name: str
@@ -321,6 +329,10 @@ class Picture:
     isolated: bool = True
     why_not: str = ""
     changed: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+    def settled(self) -> Picture:
+        """The same for the checks across files, in a third of the memory."""
+        return replace(self, tracks=tuple(track.settled() for track in self.tracks))
 
     def of_kind(self, kind: str) -> tuple[Track, ...]:
         """The tracks of footage of that kind, without cover pictures and single-picture tracks."""

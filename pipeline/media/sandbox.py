@@ -12,6 +12,7 @@ and the outcome says `isolated=False` and why, so that a report can say it too.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import selectors
@@ -256,7 +257,8 @@ class Pump:
         self._deadline = time.monotonic() + limits.wall_seconds
         self._bound = limits.stdout_bytes
         self._on_line = on_line
-        self._stdout = bytearray()
+        self._stdout = io.BytesIO()
+        self._line = b""  # one whose end is to come
         self._stderr = bytearray()
         self._stopped = ""
 
@@ -267,9 +269,9 @@ class Pump:
                 ready.register(pipe, selectors.EVENT_READ, take)
             while ready.get_map() and not self._stopped:
                 self._turn(ready)
-        if self._on_line and self._stdout and not self._stopped:
-            self._on_line(bytes(self._stdout))
-        return b"" if self._on_line else bytes(self._stdout), bytes(self._stderr), self._stopped
+        if self._on_line and self._line and not self._stopped:
+            self._on_line(self._line)
+        return self._stdout.getvalue(), bytes(self._stderr), self._stopped
 
     def left(self) -> float:
         """Seconds until the time limit, 0 behind it."""
@@ -289,14 +291,14 @@ class Pump:
                 ready.unregister(pipe)
 
     def _take_stdout(self, piece: bytes) -> None:
-        self._stdout += piece
         if self._on_line:
-            *lines, rest = bytes(self._stdout).split(b"\n")
-            self._stdout[:] = rest
+            *lines, self._line = (self._line + piece).split(b"\n")
             for line in lines:
                 self._on_line(line)
-        if len(self._stdout) > self._bound:
-            del self._stdout[self._bound :]
+        else:
+            self._stdout.write(piece)
+        if len(self._line) > self._bound or self._stdout.tell() > self._bound:
+            self._stdout.truncate(self._bound)
             self._stopped = "output"
 
     def _take_stderr(self, piece: bytes) -> None:

@@ -167,3 +167,13 @@ def test_progress_of_many_files_reaches_the_whole(footage: Footage) -> None:
     shares: list[float] = []
     check_files([*footage.photos, *footage.segments], progress=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_what_series_are_judged_by_is_kept_without_every_time(footage: Footage) -> None:
+    with Readers(OF_ONE) as readers:
+        whole, _ = readers.look(footage.segments[0], "a.mp4")
+    lean = whole.settled()
+    for track, before in zip(lean.tracks, whole.tracks, strict=True):
+        assert not track.packets.pts and track.packets.size == before.packets.size
+        assert (track.start, track.end, track.shown) == (before.start, before.end, before.shown)
+    assert lean.media_duration == whole.media_duration
