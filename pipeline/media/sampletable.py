@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, repeat
 from operator import add, sub
@@ -22,6 +21,10 @@ _MOST_RUNS = 1_000_000
 _FEWEST_STRICT = 50
 _MOST_OFF_GRID = 4
 _MOST_OFF_GRID_SHARE = 0.005
+_NEIGHBOURS = 4  # samples
+# Of the frame time. A phone's pictures came up to 5 % late for good; sound is counted in samples.
+_LEAST_SHIFT_VIDEO = 0.1
+_LEAST_SHIFT = 0.02
 
 
 @dataclass
@@ -115,25 +118,42 @@ def contradictions(table: Table) -> list[tuple[str, int, str, int]]:
 
 
 def off_grid(table: Table, track: int, handler: str, scale: int) -> list[OffGrid]:
-    """Samples inside the track whose duration is no multiple of the usual one, in a track that is strict otherwise.
+    """Samples inside the track that leave the grid of frame times which all the others keep.
 
-    Encoders with a fixed frame time never leave its grid, even where they drop pictures; joining two streams does. The
-    first and the last two samples are left out. [] where durations vary of themselves.
+    Encoders with a fixed frame time never leave it, even where they drop pictures; joining two streams does, for good.
+    A late picture whose neighbours make up for it is jitter. The first and the last two samples are left out. [] where
+    durations vary of themselves.
     """
     total = sum(count for count, _ in table.times)
     usual = _usual(table.times)
     if total < _FEWEST_STRICT or not usual or not scale:
         return []
     most = max(_MOST_OFF_GRID, int(total * _MOST_OFF_GRID_SHARE))
-    off, at, sample = [], 0, 0
+    off: list[tuple[int, int, int]] = []  # sample, its time, its duration
+    at = sample = 0
     for count, duration in table.times:
-        if not _on_grid(duration, usual) and sample + count > 2 and sample < total - 2:
-            off.append(OffGrid(track, handler, sample, at / scale, duration / scale, usual / scale))
+        if _off(duration, usual) and sample + count > 2 and sample < total - 2:
+            off.append((sample, at, duration))
             if count > 1 or len(off) > most:
                 return []
         at += count * duration
         sample += count
-    return off
+    least = _LEAST_SHIFT_VIDEO if handler == "vide" else _LEAST_SHIFT
+    kept = [group[0] for group in _groups(off) if abs(_shift(sum(d for _, _, d in group), usual)) > least * usual]
+    return [
+        OffGrid(track, handler, number, start / scale, lasts / scale, usual / scale) for number, start, lasts in kept
+    ]
+
+
+def _groups(off: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
+    """Samples that leave the grid close to each other."""
+    groups: list[list[tuple[int, int, int]]] = []
+    for each in off:
+        if groups and each[0] - groups[-1][-1][0] <= _NEIGHBOURS:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return groups
 
 
 def _usual(entries: list[tuple[int, int]]) -> int:
@@ -144,24 +164,15 @@ def _usual(entries: list[tuple[int, int]]) -> int:
     return max(tally, key=tally.__getitem__, default=0)
 
 
-def _on_grid(duration: int, usual: int) -> bool:
-    """Whether a duration is a multiple of the usual one, but for the rounding of coarse timescales."""
-    tolerance = max(1, usual // 50)
+def _off(duration: int, usual: int) -> bool:
+    """Whether a duration is no multiple of the usual one, but for the rounding of coarse timescales."""
+    return duration <= usual // 2 or abs(_shift(duration, usual)) > max(1, usual * _LEAST_SHIFT)
+
+
+def _shift(duration: int, usual: int) -> int:
+    """By how much a duration misses the nearest multiple of the usual one."""
     rest = duration % usual
-    return duration > usual // 2 and min(rest, usual - rest) <= tolerance
-
-
-def holes(intervals: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """(from, to) of the bytes between `start` and `end` that no interval covers; `intervals` are sorted."""
-    at = start
-    for one, other in intervals:
-        if one >= end:
-            break
-        if one > at:
-            yield at, one
-        at = max(at, other)
-    if at < end:
-        yield at, end
+    return rest - usual if rest > usual // 2 else rest
 
 
 def descents(offsets: array[int]) -> list[int]:
