@@ -53,15 +53,16 @@ def photo_dates(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def photo_receiver_date(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-TRUE/PHOTO-GPS-DATE: the receiver's time against the time the photo was taken.
 
-    Another day is a suspicion. A position may be some minutes old, never younger than the photo: later is a note.
+    Another day is a suspicion. A position may be some minutes old, never younger than the photo: later is a note where
+    the photo's time zone is known.
     """
     taken, told = _taken(picture), _moment(picture, "Composite:GPSDateTime")
     if taken is None or told is None:
         return
     zoned = picture.metadata.taken is not None and picture.metadata.taken[1]
-    late = told - taken if zoned else off_by_zone(told - taken)
-    far = abs(late) > FARTHEST
-    if far or late > limits.clock_offset:
+    late = told - taken
+    far = abs(late) > (_HALF_DAY if zoned else FARTHEST)
+    if far or (zoned and late > limits.clock_offset):
         yield Finding(
             code="REC-TRUE/PHOTO-GPS-DATE",
             axis=Axis.PROVENANCE,
@@ -129,6 +130,7 @@ def photo_cut_off(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
+_HALF_DAY = 43_200.0
 _DATE_TAGS = ("ExifIFD:DateTimeOriginal", "ExifIFD:CreateDate", "IFD0:ModifyDate", "Composite:GPSDateTime")
 
 

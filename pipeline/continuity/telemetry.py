@@ -32,22 +32,36 @@ def counts_broken(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             at_packet[counter.stream, each.packet][counter.sensor] = each
     for (stream, packet), sensors in sorted(at_packet.items()):
         counted = sum(counter.stream == stream for counter in picture.telemetry.counters)
-        yield _count_broken(stream, packet, sensors, proven=len(sensors) > 1 or counted == 1)
+        place = _around(picture, stream, packet)
+        yield _count_broken(stream, packet, sensors, place, proven=len(sensors) > 1 or counted == 1)
 
 
-def _count_broken(stream: int, packet: int, sensors: dict[str, Break], *, proven: bool) -> Finding:
+def _around(picture: Picture, stream: int, packet: int) -> tuple[float, float] | None:
+    """From the packet before to the end of this one: within it lies what broke the count."""
+    track = next((track for track in picture.tracks if track.stream.index == stream), None)
+    if track is None or not 0 < packet < len(track.packets.pts):
+        return None
+    before, own = (track.packets.pts[number] * track.tick for number in (packet - 1, packet))
+    return round(min(before, own), 6), round(own + track.median_interval, 6)
+
+
+def _count_broken(
+    stream: int, packet: int, sensors: dict[str, Break], place: tuple[float, float] | None, *, proven: bool
+) -> Finding:
     name, first = next(iter(sensors.items()))
     lost = first.found - first.expected
+    start, end = place or (first.at, first.at)
     zh, en = ("跳过", "skips") if lost > 0 else ("倒退", "goes back")
     return Finding(
         code="REC-CONTINUOUS/TELEMETRY-COUNT",
         axis=Axis.TIMELINE,
         severity=Severity.VIOLATION if proven else Severity.SUSPICION,
-        start=round(first.at, 6),
-        end=round(first.at, 6),
-        zh=f"{clock(first.at)} 处传感器（{name}）的累计采样数{zh} {abs(lost)} 个：此处有内容被取出、插入或调换。",
-        en=f"at {clock(first.at)} the running count of the sensors ({name}) {en} by {abs(lost)} samples: "
-        "something was taken out, put in or moved here",
+        start=start,
+        end=end,
+        zh=f"{clock(start)} 至 {clock(end)} 之间传感器（{name}）的累计采样数{zh} {abs(lost)} 个："
+        "此处有内容被取出、插入或调换。",
+        en=f"between {clock(start)} and {clock(end)} the running count of the sensors ({name}) {en} by {abs(lost)} "
+        "samples: something was taken out, put in or moved here",
         evidence={
             "stream": stream,
             "packet": packet,
@@ -123,8 +137,9 @@ def receiver_steps(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """
     fixes = [fix for fix in _fresh(picture.telemetry.fixes) if fix.at is not None]
     steps = [pair for pair in pairwise(fixes) if abs(_advance(*pair)) > limits.telemetry_drift]
+    spacing = statistics.median(abs((b.at or 0.0) - (a.at or 0.0)) for a, b in pairwise(fixes)) if steps else 0.0
     for before, after in steps:
-        yield _step(before, after)
+        yield _step(before, after, spacing)
     if not steps and len(fixes) >= _FEWEST:
         yield from _drift(fixes, limits)
     if not fixes:
@@ -142,7 +157,8 @@ def _advance(before: Fix, after: Fix) -> float:
     return (after.time - before.time) - ((after.at or 0.0) - (before.at or 0.0))
 
 
-def _step(before: Fix, after: Fix) -> Finding:
+def _step(before: Fix, after: Fix, spacing: float) -> Finding:
+    """`spacing`: of the positions; the step lies within the packet that follows it at the latest."""
     more = _advance(before, after)
     start, end = before.at or 0.0, after.at or 0.0
     zh, en = (
@@ -153,7 +169,7 @@ def _step(before: Fix, after: Fix) -> Finding:
         axis=Axis.TIMELINE,
         severity=Severity.SUSPICION,
         start=round(min(start, end), 6),
-        end=round(max(start, end), 6),
+        end=round(max(end, min(start, end) + spacing), 6),
         zh=f"{clock(start)} 至 {clock(end)} 卫星时间走过 {after.time - before.time:.1f} 秒，"
         f"画面只走过 {end - start:.1f} 秒：{zh} {abs(more):.1f} 秒。",
         en=f"from {clock(start)} to {clock(end)} the receiver's clock advances {after.time - before.time:.1f} s, "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from pipeline.continuity import provenance
-from pipeline.continuity.model import Metadata, Photo, Picture, Trace
+from pipeline.continuity.model import Jpeg, Metadata, Photo, Picture, Trace
 from storage.records import Finding
 from tests.support.pictures import LIMITS, boxes, picture, steady, told, track_box, video
 
@@ -67,6 +68,57 @@ def test_an_editing_history_is_a_violation() -> None:
     assert told(findings) == [("EDIT-HISTORY", "violation")]
 
 
+def test_a_coding_history_with_an_editor_in_it_is_a_violation() -> None:
+    own = {"RIFF:CodingHistory": "A=PCM,F=48000,W=16,M=mono,T=Field Recorder 2"}
+    assert found(film(own)) == []
+    edited = {"RIFF:CodingHistory": "A=PCM,F=48000,W=16,T=Field Recorder 2\r\nA=PCM,F=48000,T=Adobe Audition"}
+    assert told(found(film(edited))) == [("EDIT-HISTORY", "violation")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "kind"),
+    [
+        ("Keys:Comment", '{"data":{"product":"vicut","os":"android"},"source_type":"vicut"}', "editor"),
+        ("ItemList:Comment", "vid:v12044gd0000cabcdefghijklmn", "sharing"),
+        ("Track1:HandlerDescription", "ISO Media file produced by Google Inc.", "sharing"),
+        ("Keys:Software", "微信 8.0.44", "sharing"),
+        ("QuickTime:Encoder", "HandBrake 1.6.1", "transcoder"),
+        ("RIFF:Software", "Bandicut 3.6", "editor"),
+    ],
+)
+def test_programs_are_told_apart(tag: str, text: str, kind: str) -> None:
+    (finding,) = found(film({tag: text}))
+    assert told([finding]) == [("EDITOR", "suspicion")] and finding.evidence["traces"][0][3] == kind
+
+
+def test_a_handler_name_is_a_signature() -> None:
+    structure = boxes(track_box(handler_name="L-SMASH Video Handler"))
+    assert told(found(film(boxes=structure))) == [("EDITOR", "suspicion")]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mmexport1700000000000.mp4", ["PASSED-ON"]),
+        ("微信视频_20261118093000.mp4", ["PASSED-ON"]),
+        ("VID-20261118-WA0003.mp4", ["PASSED-ON"]),
+        ("screenrecorder-2026-11-18.mp4", ["PASSED-ON"]),
+        ("LH00012_20261118093000_0001.MP4", []),
+        ("VID_20261118_093000.mp4", []),
+        ("IMG_0446.JPG", []),
+        ("现场视频.mp4", []),
+    ],
+)
+def test_names_that_messengers_give(name: str, expected: list[str]) -> None:
+    assert [signal for signal, _ in told(found(film(name=name)))] == expected
+
+
+def test_a_telephone_is_context() -> None:
+    assert told(found(film({"Keys:AndroidVersion": 12}))) == [("PHONE", "note")]
+    apple = {"Keys:Make": "Apple", "Keys:Model": "iPhone 14", "Keys:Software": "17.2.1"}
+    assert told(found(film(apple))) == [("PHONE", "note")]
+
+
 def test_metadata_added_by_a_tool_is_context() -> None:
     assert told(found(film({"XMP-x:XMPToolkit": "Image::ExifTool 12.57"}))) == [("METADATA-TOOL", "note")]
 
@@ -100,6 +152,47 @@ def test_a_photo_saved_again_is_a_suspicion() -> None:
     taken = {"ExifIFD_DateTimeOriginal": "2016:06:23 16:32:43"}
     assert found(photo(**taken, IFD0_ModifyDate="2016:06:23 16:32:43")) == []
     assert told(found(photo(**taken, IFD0_ModifyDate="2016:06:23 19:24:38"))) == [("PHOTO-MODIFIED", "suspicion")]
+
+
+def test_a_photo_older_than_its_picture_is_a_suspicion() -> None:
+    taken = {"ExifIFD_DateTimeOriginal": "2016:06:23 16:32:43"}
+    assert told(found(photo(**taken, IFD0_ModifyDate="2016:06:22 11:00:00"))) == [("PHOTO-DATES", "suspicion")]
+    assert told(found(photo(**taken, ExifIFD_CreateDate="2016:06:23 16:40:00"))) == [("PHOTO-DATES", "suspicion")]
+    assert found(photo(**taken, ExifIFD_CreateDate="2016:06:23 16:32:43", IFD0_ModifyDate="2016:06:23 08:32:43")) == []
+
+
+@pytest.mark.parametrize(
+    ("receiver", "expected"),
+    [
+        ("2016:06:23 08:32:40Z", []),
+        ("2016:06:23 08:20:40Z", []),  # an old position
+        ("2016:06:23 08:37:00Z", [("PHOTO-GPS-DATE", "note")]),
+        ("2016:06:20 08:32:40Z", [("PHOTO-GPS-DATE", "suspicion")]),
+    ],
+)
+def test_a_photos_date_against_the_receiver(receiver: str, expected: list[tuple[str, str]]) -> None:
+    tags = {"ExifIFD_DateTimeOriginal": "2016:06:23 16:32:43", "Composite_GPSDateTime": receiver}
+    assert told(found(photo(**tags, ExifIFD_OffsetTimeOriginal="+08:00"))) == expected
+    unzoned = [each for each in expected if each[1] == "suspicion"]
+    assert told(found(photo(**tags))) == unzoned, "minutes mean nothing where the zone is not known"
+
+
+def test_references_into_the_file_that_no_longer_fit() -> None:
+    tags: dict[str, Any] = {"MPImage2:MPImageStart": 60, "MPImage2:MPImageLength": 40}
+    fits = Picture("a.jpg", 100, "photos", photo=Photo("image/jpeg", True), metadata=Metadata(tags))
+    assert found(fits) == []
+    assert told(found(dataclasses.replace(fits, size=99))) == [("PHOTO-REWRITTEN", "suspicion")]
+    padded = Metadata({"ExifIFD:OffsetSchema": 3681})
+    assert told(found(dataclasses.replace(fits, metadata=padded))) == [("PHOTO-REWRITTEN", "suspicion")]
+
+
+def test_another_size_than_exif_gives_is_context() -> None:
+    coded = Jpeg((), 3600, 2700, "2x1,1x1,1x1", 90, "", False, None)
+    tags: dict[str, Any] = {"ExifIFD:ExifImageWidth": 4000, "ExifIFD:ExifImageHeight": 3000}
+    scaled = Picture("a.jpg", 9, "photos", photo=Photo("image/jpeg", True, coded), metadata=Metadata(tags))
+    assert told(found(scaled)) == [("PHOTO-SIZE", "note")]
+    turned = dataclasses.replace(coded, width=3000, height=4000)
+    assert found(dataclasses.replace(scaled, photo=Photo("image/jpeg", True, turned))) == []
 
 
 def test_a_photo_cut_off_is_a_suspicion() -> None:
