@@ -11,7 +11,7 @@ from itertools import groupby
 
 from pipeline.continuity.model import Picture
 from pipeline.continuity.places import Places
-from pipeline.continuity.structure import Fragments, FragmentStep, OffGrid, OutOfOrder, Shared, Stretch
+from pipeline.continuity.structure import Fragments, FragmentStep, OutOfOrder, Shared, Stretch
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
@@ -189,33 +189,6 @@ def tables(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
-def off_grid(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/OFF-GRID: one sample's duration is no multiple of the frame time that all the others keep.
-
-    An encoder that counts frames never leaves that grid, even where it drops some; streams that were joined do, because
-    the second begins where the first's longest track ended.
-    """
-    samples = picture.structure.samples if picture.structure else None
-    for each in samples.off_grid if samples else ():
-        if each.handler in ("vide", "soun"):
-            yield _off_grid(each)
-
-
-def _off_grid(each: OffGrid) -> Finding:
-    zh, en = ("画面", "picture") if each.handler == "vide" else ("声音", "sound")
-    lasts, usual = f"{each.duration * 1000:.1f}", f"{each.usual * 1000:.1f}"
-    return Finding(
-        code="REC-CONTINUOUS/OFF-GRID",
-        axis=Axis.TIMELINE,
-        severity=Severity.SUSPICION,
-        start=round(each.start, 6),
-        end=round(each.start + each.duration, 6),
-        zh=f"{clock(each.start)} 处{zh}节拍错位（{lasts} 毫秒，并非 {usual} 毫秒的整数倍），可能为拼接点。",
-        en=f"at {clock(each.start)} the {en} leaves its rhythm ({lasts} ms, no multiple of {usual} ms): perhaps joined",
-        evidence={"box": f"{_STBL}/stts", "track": each.track, "sample": each.sample},
-    )
-
-
 def fragments(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/FRAGMENT: movie fragments are absent, repeated or out of order (mfhd numbers and tfdt times).
 
@@ -290,4 +263,4 @@ def _footage(picture: Picture) -> set[int]:
     return {track.id for track in tracks if track.handler in ("vide", "soun")}
 
 
-CHECKS = (unreferenced, out_of_order, shared_samples, outside_data, tables, off_grid, fragments, second_movie)
+CHECKS = (unreferenced, out_of_order, shared_samples, outside_data, tables, fragments, second_movie)

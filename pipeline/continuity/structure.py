@@ -43,18 +43,6 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class OffGrid:
-    """A sample whose duration is no multiple of the one that all the others of its track have (stts), in seconds."""
-
-    track: int
-    handler: str
-    sample: int
-    start: float
-    duration: float
-    usual: float
-
-
-@dataclass(frozen=True, slots=True)
 class SampleMap:
     """Where the samples of all tracks lie in the file, against the data boxes (ISO/IEC 14496-12 8.7).
 
@@ -73,7 +61,6 @@ class SampleMap:
     outside: tuple[int, ...] = ()
     outside_count: int = 0
     contradictions: tuple[tuple[int, str, int, str, int], ...] = ()
-    off_grid: tuple[OffGrid, ...] = ()
     complete: bool = True
 
 

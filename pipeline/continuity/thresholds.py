@@ -53,6 +53,11 @@ class Thresholds:
     few_breaks: int = 3
     few_breaks_share: float = 0.02
     order_steps: int = 8  # from picture to picture, before a picture count is believed
+    # The account of the decoder's buffer, and clocks in the stream: believed after so many statements; so large
+    # a part may be off. A GoPro of 2016 keeps its account within 0.00001 s; clocks tell whole seconds.
+    buffer_steps: int = 6
+    buffer_breaks: float = 0.1
+    stream_clock: float = 1.1
     # Group-of-pictures pattern: strict when so many whole groups are there and so large a part of them keeps to it (one
     # or two may always break it).
     gop_groups: int = 8
@@ -65,6 +70,9 @@ class Thresholds:
     # Segments: names and clocks round to a second. GA/T 947.2 is cited with 0.04 s (not verified): per camera.
     segment_gap: float = 3.0
     segment_gap_suspicion: float = 1.0
+    # A shift of the grid that frames keep, in frame times. A phone's pictures came up to 0.05 late for good.
+    grid_shift_video: float = 0.1
+    grid_shift_audio: float = 0.05
     # Bytes of the data that no sample refers to: less is alignment.
     unreferenced_bytes: int = 512
     # Broadcast Wave: samples since midnight against the time of origin, which rounds to a second.
@@ -77,5 +85,16 @@ class Thresholds:
     photo_modified: float = 5.0
     # iPhone run time against the dates of two photos: 1 ms in 23 photos; dates without fractions round to a second.
     photo_run_time: float = 2.0
+    # Decoded pictures and sound (--deep). Breaks in the picture are given by how many times they exceed the greatest near
+    # them: without cuts at most 1.54 in 35 real clips; with a break in the sound at the same moment less is enough.
+    picture_break: float = 1.8
+    picture_break_with_sound: float = 1.45
+    frozen: float = 0.5
+    blank: float = 0.4
+    silence: float = 0.2
+    loop: float = 1.0
+    # The burned-in clock: what it must at least jump by; its date against the container's, beyond time zones.
+    clock_jump: float = 0.4
+    clock_date: float = 120.0
     # A hole in photo numbers up to this many photos is one series with photos missing; beyond, perhaps two occasions.
     photo_hole: int = 100

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.continuity import (
     bitstream,
     boundaries,
+    cadence,
     container,
     photos,
     profile,
@@ -27,7 +28,14 @@ from pipeline.continuity.thresholds import Thresholds
 from storage.clock import iso
 from storage.records import Axis, Finding, NotChecked, Severity, Verdict
 
-CHECKS = (*timeline.CHECKS, *bitstream.CHECKS, *container.CHECKS, *provenance.CHECKS, *stillness.CHECKS)
+CHECKS = (
+    *timeline.CHECKS,
+    *cadence.CHECKS,
+    *bitstream.CHECKS,
+    *container.CHECKS,
+    *provenance.CHECKS,
+    *stillness.CHECKS,
+)
 
 _MOST_ALIKE = 50  # findings of one code in a report; the rest are counted
 _ORDER = (Verdict.UNREADABLE, Verdict.ALTERED, Verdict.INTERRUPTED, Verdict.REVIEW, Verdict.CONTINUOUS)

@@ -68,7 +68,6 @@ def make(
         outside=tuple(found.outside),
         outside_count=found.outside_count,
         contradictions=tuple((t.id, *each) for t in own for each in _contradictions(t)),
-        off_grid=tuple(off for t in own for off in sampletable.off_grid(t.table, t.id, t.handler, t.scale)),
     )
 
 

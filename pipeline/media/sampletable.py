@@ -13,18 +13,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, repeat
 from operator import add, sub
 
-from pipeline.continuity.structure import OffGrid
-
 MOST_SAMPLES = 16_000_000
 _MOST_RUNS = 1_000_000
-# A duration pattern counts as strict when there are so many samples and no more of them than this leave the grid.
-_FEWEST_STRICT = 50
-_MOST_OFF_GRID = 4
-_MOST_OFF_GRID_SHARE = 0.005
-_NEIGHBOURS = 4  # samples
-# Of the frame time. A phone's pictures came up to 5 % late for good; sound is counted in samples.
-_LEAST_SHIFT_VIDEO = 0.1
-_LEAST_SHIFT = 0.02
 
 
 @dataclass
@@ -115,64 +105,6 @@ def contradictions(table: Table) -> list[tuple[str, int, str, int]]:
         "stsc": sum(_samples_per_chunk(table)),
     }
     return [(box, count, "stsz", table.count) for box, count in counts.items() if count != table.count]
-
-
-def off_grid(table: Table, track: int, handler: str, scale: int) -> list[OffGrid]:
-    """Samples inside the track that leave the grid of frame times which all the others keep.
-
-    Encoders with a fixed frame time never leave it, even where they drop pictures; joining two streams does, for good.
-    A late picture whose neighbours make up for it is jitter. The first and the last two samples are left out. [] where
-    durations vary of themselves.
-    """
-    total = sum(count for count, _ in table.times)
-    usual = _usual(table.times)
-    if total < _FEWEST_STRICT or not usual or not scale:
-        return []
-    most = max(_MOST_OFF_GRID, int(total * _MOST_OFF_GRID_SHARE))
-    off: list[tuple[int, int, int]] = []  # sample, its time, its duration
-    at = sample = 0
-    for count, duration in table.times:
-        if _off(duration, usual) and sample + count > 2 and sample < total - 2:
-            off.append((sample, at, duration))
-            if count > 1 or len(off) > most:
-                return []
-        at += count * duration
-        sample += count
-    least = _LEAST_SHIFT_VIDEO if handler == "vide" else _LEAST_SHIFT
-    kept = [group[0] for group in _groups(off) if abs(_shift(sum(d for _, _, d in group), usual)) > least * usual]
-    return [
-        OffGrid(track, handler, number, start / scale, lasts / scale, usual / scale) for number, start, lasts in kept
-    ]
-
-
-def _groups(off: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
-    """Samples that leave the grid close to each other."""
-    groups: list[list[tuple[int, int, int]]] = []
-    for each in off:
-        if groups and each[0] - groups[-1][-1][0] <= _NEIGHBOURS:
-            groups[-1].append(each)
-        else:
-            groups.append([each])
-    return groups
-
-
-def _usual(entries: list[tuple[int, int]]) -> int:
-    """The duration that most samples have."""
-    tally: dict[int, int] = {}
-    for count, duration in entries:
-        tally[duration] = tally.get(duration, 0) + count
-    return max(tally, key=tally.__getitem__, default=0)
-
-
-def _off(duration: int, usual: int) -> bool:
-    """Whether a duration is no multiple of the usual one, but for the rounding of coarse timescales."""
-    return duration <= usual // 2 or abs(_shift(duration, usual)) > max(1, usual * _LEAST_SHIFT)
-
-
-def _shift(duration: int, usual: int) -> int:
-    """By how much a duration misses the nearest multiple of the usual one."""
-    rest = duration % usual
-    return rest - usual if rest > usual // 2 else rest
 
 
 def descents(offsets: array[int]) -> list[int]:
