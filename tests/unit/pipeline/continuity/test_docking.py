@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from pipeline.continuity.docking import DockedCopy, check_history
+from pipeline.continuity.docking import DockedCopy, check_history, check_vanished
 
 MONDAY = datetime(2026, 11, 16, 18, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -49,3 +49,50 @@ def test_a_clock_that_drifts_by_a_minute_is_no_backdating() -> None:
 def test_a_later_docking_says_nothing_about_an_earlier_file() -> None:
     early = line("d1", MONDAY, "A.MP4", "aa", MONDAY - timedelta(hours=1))
     assert codes(early, [line("d2", TUESDAY, "B.MP4", "bb", MONDAY)]) == []
+
+
+def test_a_counter_that_goes_on_while_the_clock_goes_back() -> None:
+    history = [line("d1", MONDAY, "DCIM/IMG_0450.JPG", "aa", MONDAY - timedelta(hours=1))]
+    back = line("d2", TUESDAY, "DCIM/IMG_0451.JPG", "bb", MONDAY - timedelta(days=9))
+    (finding,) = check_history(back, history)
+    assert (finding.code, finding.severity) == ("REC-CONTINUOUS/DOCK-CLOCK-BACK", "violation")
+    assert finding.evidence["earlier_path"] == "DCIM/IMG_0450.JPG"
+
+
+def test_a_factory_date_after_the_battery_ran_out_is_a_suspicion() -> None:
+    history = [line("d1", MONDAY, "DCIM/IMG_0450.JPG", "aa", MONDAY - timedelta(hours=1))]
+    reset = line("d2", TUESDAY, "DCIM/IMG_0451.JPG", "bb", datetime(2015, 1, 1, 0, 12, tzinfo=UTC))
+    (finding,) = check_history(reset, history)
+    assert (finding.code, finding.severity) == ("REC-CONTINUOUS/DOCK-CLOCK-BACK", "suspicion")
+
+
+def test_an_older_number_with_an_older_date_was_hidden_from_the_docking() -> None:
+    history = [line("d1", MONDAY, "DCIM/IMG_0450.JPG", "aa", MONDAY - timedelta(hours=1))]
+    assert codes(line("d2", TUESDAY, "DCIM/IMG_0449.JPG", "bb", MONDAY - timedelta(hours=2)), history) == [
+        "REC-CONTINUOUS/DOCK-BACKDATED"
+    ]
+
+
+def test_chapters_of_a_gopro_count_by_their_recording() -> None:
+    history = [line("d1", MONDAY, "GH010123.MP4", "aa", MONDAY - timedelta(hours=1))]
+    assert codes(line("d2", TUESDAY, "GH010124.MP4", "bb", MONDAY - timedelta(days=3)), history) == [
+        "REC-CONTINUOUS/DOCK-CLOCK-BACK"
+    ]
+
+
+def late(history: list[DockedCopy], kept: set[str], hours: float) -> list[str]:
+    found = check_vanished(history, kept, MONDAY + timedelta(hours=hours), timedelta(hours=24))
+    return [str(finding.evidence["path"]) for finding in found]
+
+
+def test_a_listed_file_that_never_arrives_is_a_violation_when_its_time_is_over() -> None:
+    history = [line("d1", MONDAY, name, name[0] * 2, MONDAY - timedelta(hours=1)) for name in ("A.MP4", "B.MP4")]
+    assert late(history, {"AA"}, 23) == []
+    assert late(history, {"AA"}, 25) == ["B.MP4"]
+    assert late(history, {"AA", "BB"}, 25) == []
+
+
+def test_a_file_listed_again_waits_from_its_last_listing() -> None:
+    shot = MONDAY - timedelta(hours=1)
+    history = [line("d1", MONDAY, "A.MP4", "aa", shot), line("d2", TUESDAY, "A.MP4", "aa", shot)]
+    assert late(history, set(), 25) == [] and late(history, set(), 49) == ["A.MP4"]
