@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.continuity import counters, encoders, groups, order, sound
+from pipeline.continuity import buffers, counters, encoders, groups, order, sound, starts
 
-CHECKS = (*counters.CHECKS, *order.CHECKS, *groups.CHECKS, *encoders.CHECKS, *sound.CHECKS)
+CHECKS = (
+    *counters.CHECKS,
+    *order.CHECKS,
+    *starts.CHECKS,
+    *buffers.CHECKS,
+    *groups.CHECKS,
+    *encoders.CHECKS,
+    *sound.CHECKS,
+)

@@ -46,13 +46,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """How full the decoder's buffer is at a key picture, as the encoder has reckoned. Seconds.
+
+    `delay`: the picture waits so long in it; `full`: the most it could. `elapsed`: since the last such statement, by
+    the stream's own clock. 0 and -1 where not said.
+    """
+
+    packet: int
+    delay: float
+    elapsed: float = -1.0
+    full: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Coding:
     """What the parameter sets of a video stream say.
 
     `max_frame_num`, `gaps_allowed`: H.264. `order_modulus`: the order count is known only modulo this (0: there is
     none). `order_tick`: seconds of one count where the stream counts time rather than pictures, else 0.
     `encoder`: the program whose habits the parameter sets show, "" for none we know; `habits`: which. `parameters`: the
-    fields that don't vary with the picture, as text, for device profiles.
+    fields that don't vary with the picture, as text, for device profiles. `stamps`: (packet, seconds of the day) as
+    group headers or the encoder's own messages tell the time. `bit_rate`, `levels`: of the decoder's buffer.
     """
 
     codec: str = "h264"
@@ -64,6 +79,9 @@ class Coding:
     encoder: str = ""
     habits: tuple[str, ...] = ()
     parameters: str = ""
+    stamps: tuple[tuple[int, float], ...] = ()
+    bit_rate: int = 0
+    levels: tuple[Level, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ def _jumps(track: Track, modulus: int) -> Iterator[Jump]:
                 yield number, (last + 1) % modulus, found
         if flags & REFERENCE:
             last, whole = 0 if flags & RESET else found, not flags & FIELD
+        elif last >= 0 and (found - last) % modulus > 1:  # said once, not of every picture up to the next reference
+            last, whole = (found - 1) % modulus, True
 
 
 def _jump(track: Track, jump: Jump, severity: Severity) -> Finding:

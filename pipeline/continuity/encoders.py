@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.continuity.coding import ENDED, SLICE, Change
-from pipeline.continuity.model import KEY, Picture, Track
+from pipeline.continuity.coding import Change
+from pipeline.continuity.model import Picture, Track
 from pipeline.continuity.moments import at, evidence, time_of
 from pipeline.continuity.thresholds import Thresholds
 from storage.records import Axis, Finding, Severity
@@ -103,31 +103,4 @@ def software(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             )
 
 
-def ended_sequences(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/SEQUENCE-END: the stream says that it ends, and then goes on, as where files were put together."""
-    for track in picture.of_kind("video"):
-        ends = _ends(track)
-        keys = sum(flags & KEY for flags in track.packets.flags)
-        if not ends or len(ends) > max(limits.few_breaks, keys // 2):
-            continue
-        zh, en = at(track, ends[0])
-        yield Finding(
-            code="REC-CONTINUOUS/SEQUENCE-END",
-            axis=Axis.TIMELINE,
-            severity=Severity.SUSPICION,
-            start=time_of(track, ends[0]),
-            end=time_of(track, ends[-1]),
-            zh=f"{zh}码流已写入结束标记，其后仍有画面：可能由多个文件拼接而成。",
-            en=f"{en} the stream says that it ends, yet pictures follow: files may have been put together",
-            evidence=evidence(track, ends[0], packets=ends[:20]),
-        )
-
-
-def _ends(track: Track) -> list[int]:
-    """Packets behind which the sequence ends, the last picture left out."""
-    flags = track.slices.flags if track.slices else ()
-    last = max((number for number, flag in enumerate(flags) if flag & SLICE), default=0)
-    return [number for number, flag in enumerate(flags) if flag & ENDED and number < last]
-
-
-CHECKS = (parameter_sets, software, ended_sequences)
+CHECKS = (parameter_sets, software)

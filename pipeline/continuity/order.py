@@ -12,17 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.continuity.coding import BOTTOM, FIELD, IDR, RESET, SPLICE, UNCOUNTED
+from pipeline.continuity.coding import BOTTOM, FIELD, IDR, RESET, UNCOUNTED
 from pipeline.continuity.model import DISCARD, UNKNOWN, Picture, Track
 from pipeline.continuity.moments import at, evidence, time_of
 from pipeline.continuity.thresholds import Thresholds
 from storage.records import Axis, Finding, Severity
 
-_DEEP = 16  # pictures that may be decoded before one that is shown earlier (H.264 A.3.1: MaxDpbFrames)
+_DEEPEST = 16  # pictures that may be decoded before one that is shown earlier (H.264 A.3.1: MaxDpbFrames)
+_ONE_PLACE = 40  # packets within which breaks are one
+
+Counted = tuple[int, int]  # count, packet
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """From one picture to the next in the encoder's order: packets, counts, seconds (None where not known)."""
 
     before: int
@@ -42,77 +45,95 @@ def picture_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         if len(steps) < limits.order_steps:
             continue
         usual = Counter(step.counts for step in steps).most_common(1)[0][0]
-        breaks = _breaks(track, steps, usual)
-        if usual <= 0 or len(breaks) > max(limits.few_breaks, limits.few_breaks_share * len(steps)):
-            continue
-        for step in breaks:
-            yield _break(track, step, usual)
+        places = _places(_breaks(track, steps, usual))
+        if usual > 0 and len(places) <= max(limits.few_breaks, limits.few_breaks_share * len(steps)):
+            for place in places:
+                yield _break(track, place, usual)
 
 
-def _steps(track: Track) -> list[_Step]:
-    """Within runs of one count, in its order as far as decoding can reorder pictures."""
-    steps: list[_Step] = []
-    for run in _runs(track):
-        ordered = _ordered(run)
+def _steps(track: Track) -> list[Step]:
+    """Within runs of one count, in its order as far as decoding reorders pictures."""
+    steps: list[Step] = []
+    last: int | None = None  # packet of the last picture of the run before
+    runs = list(runs_of(track))
+    depth = _depth(runs)
+    for run in runs:
+        ordered = _ordered(run, depth)
+        if last is not None and track.coding and track.coding.codec == "mpeg2":
+            ordered.insert(0, (-1, last))  # each group counts from 0
         steps += [_step(track, before, after) for before, after in pairwise(ordered)]
+        last = ordered[-1][1]
     return steps
 
 
-def _runs(track: Track) -> Iterator[list[tuple[int, int]]]:
-    """(count, packet) of the pictures from where the count begins to where it begins anew, in order of decoding.
+def runs_of(track: Track) -> Iterator[list[Counted]]:
+    """The pictures from where the count begins to where it begins anew, in order of decoding.
 
     The second field of a frame is left out.
     """
     if not track.slices or not track.coding or not track.coding.order_modulus:
         return
-    run: list[tuple[int, int]] = []
-    first = 0  # flags and frame_num of a first field
-    frame_num = -1
-    for number, (count, flags) in enumerate(zip(track.slices.order, track.slices.flags, strict=True)):
+    run: list[Counted] = []
+    first, frame_num = 0, -1  # flags and frame_num of a first field
+    columns = zip(track.slices.order, track.slices.flags, track.slices.frame_num, strict=True)
+    for number, (count, flags, found) in enumerate(columns):
         if count == UNCOUNTED:
             continue
         if flags & (IDR | RESET) and run:
             yield run
             run = []
-        pair = first & FIELD and flags & FIELD and (first ^ flags) & BOTTOM
-        if pair and frame_num == track.slices.frame_num[number]:
+        if first & flags & FIELD and (first ^ flags) & BOTTOM and frame_num == found:
             first = 0
             continue
-        first, frame_num = flags, track.slices.frame_num[number]
+        first, frame_num = flags, found
         run.append((count, number))
-    yield run
+    if run:
+        yield run
 
 
-def _ordered(run: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """By count, but moved by no more than _DEEP places."""
-    if all(before < after for before, after in pairwise(run)):
-        return list(run)
-    waiting: list[tuple[int, int]] = []
-    ordered = []
+def _depth(runs: Sequence[Sequence[Counted]]) -> int:
+    """How many later pictures are decoded before an earlier one, in all but a few places."""
+    depths: Counter[int] = Counter()
+    for run in runs:
+        for number, (count, _) in enumerate(run):
+            depth = 0
+            while depth < min(number, _DEEPEST) and run[number - 1 - depth][0] > count:
+                depth += 1
+            depths[depth] += 1
+    total = sum(depths.values())
+    return next(depth for depth in range(_DEEPEST + 1) if sum(depths[d] for d in range(depth + 1)) >= 0.97 * total)
+
+
+def _ordered(run: Sequence[Counted], depth: int) -> list[Counted]:
+    """By count, but moved by no more than `depth` places, as a decoder's output is."""
+    waiting: list[Counted] = []
+    ordered: list[Counted] = []
     for each in run:
-        if len(waiting) < _DEEP:
-            heapq.heappush(waiting, each)
-        else:
-            ordered.append(heapq.heappushpop(waiting, each))
-    return ordered + [heapq.heappop(waiting) for _ in range(len(waiting))]
+        if ordered and each < ordered[-1]:  # too late for its place: what was before is over
+            ordered += sorted(waiting)
+            waiting = []
+        heapq.heappush(waiting, each)
+        if len(waiting) > depth:
+            ordered.append(heapq.heappop(waiting))
+    return ordered + sorted(waiting)
 
 
-def _step(track: Track, before: tuple[int, int], after: tuple[int, int]) -> _Step:
+def _step(track: Track, before: Counted, after: Counted) -> Step:
     packets = track.packets
     ends = before[1], after[1]
     timed = all(packets.pts[n] != UNKNOWN and not packets.flags[n] & DISCARD for n in ends)
     seconds = (packets.pts[ends[1]] - packets.pts[ends[0]]) * track.tick if timed else None
-    return _Step(*ends, after[0] - before[0], seconds)
+    return Step(*ends, after[0] - before[0], seconds)
 
 
-def _breaks(track: Track, steps: Sequence[_Step], usual: int) -> list[_Step]:
+def _breaks(track: Track, steps: Sequence[Step], usual: int) -> list[Step]:
     odd = [step for step in steps if step.counts != usual]
     unit = _unit(track, steps, usual) if odd else 0.0
     modulus = track.coding.order_modulus if track.coding else 0
     return [step for step in odd if not _in_time(step, unit, modulus)]
 
 
-def _unit(track: Track, steps: Sequence[_Step], usual: int) -> float:
+def _unit(track: Track, steps: Sequence[Step], usual: int) -> float:
     """Seconds of one count: as the stream says, else by the median of the usual steps; 0 where there are no times."""
     if track.coding and track.coding.order_tick:
         return track.coding.order_tick
@@ -120,7 +141,7 @@ def _unit(track: Track, steps: Sequence[_Step], usual: int) -> float:
     return timed[len(timed) // 2] / usual if timed and usual else 0.0
 
 
-def _in_time(step: _Step, unit: float, modulus: int) -> bool:
+def _in_time(step: Step, unit: float, modulus: int) -> bool:
     """Whether the step is as long as its timestamps say, give or take half a picture; counts wrap at the modulus."""
     if step.seconds is None or unit <= 0 or step.seconds <= 0:
         return False
@@ -128,51 +149,38 @@ def _in_time(step: _Step, unit: float, modulus: int) -> bool:
     return min(off, modulus - off) <= max(0.5, 0.02 * abs(step.counts))
 
 
-def _break(track: Track, step: _Step, usual: int) -> Finding:
+def _places(breaks: Sequence[Step]) -> list[list[Step]]:
+    """Breaks close together are one place: around a joint the orders of both sides mix."""
+    places: list[list[Step]] = []
+    for step in sorted(breaks, key=lambda step: step.after):
+        if places and step.after - places[-1][-1].after <= _ONE_PLACE:
+            places[-1].append(step)
+        else:
+            places.append([step])
+    return places
+
+
+def _break(track: Track, place: Sequence[Step], usual: int) -> Finding:
+    step = max(place, key=lambda step: abs(step.counts - usual))
     number, missing = step.after, step.counts // usual - 1
     zh, en = at(track, number)
     what_zh = f"约 {missing} 帧画面被移除" if missing > 0 else "画面被重复、调换或拼接"
     what_en = f"about {missing} pictures were removed" if missing > 0 else "pictures were repeated, moved or joined"
-    modulus = track.coding.order_modulus if track.coding else 0
+    times = [time for step in place for n in (step.before, step.after) if (time := time_of(track, n)) is not None]
     return Finding(
         code="REC-CONTINUOUS/PICTURE-ORDER",
         axis=Axis.TIMELINE,
         severity=Severity.VIOLATION if step.seconds is not None else Severity.SUSPICION,
-        start=time_of(track, step.before),
-        end=time_of(track, number),
+        start=min(times, default=None),
+        end=max(times, default=None),
         zh=f"{zh}编码器的画面计数跳变（{step.counts}，通常为 {usual}），与时间戳不符：{what_zh}。",
         en=f"{en} the encoder's picture count jumps by {step.counts} where {usual} is usual, time does not: {what_en}",
         evidence=evidence(
-            track, number, packet_before=step.before, counts=step.counts, usual=usual, modulus=modulus,
+            track, number, packet_before=step.before, counts=step.counts, usual=usual, breaks=len(place),
+            modulus=track.coding.order_modulus if track.coding else 0,
             seconds=None if step.seconds is None else round(step.seconds, 6),
         ),
     )  # fmt: skip
 
 
-def splice_marks(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/SPLICE-MARK: the stream itself says that what was before is gone (HEVC BLA, MPEG broken_link).
-
-    Cutters set these marks; a camera has no use for them, except at the very start.
-    """
-    for track in picture.of_kind("video"):
-        flags = track.slices.flags if track.slices else ()
-        marked = [number for number, flag in enumerate(flags) if flag & SPLICE and number]
-        if marked:
-            yield _marked(track, marked)
-
-
-def _marked(track: Track, marked: Sequence[int]) -> Finding:
-    zh, en = at(track, marked[0])
-    return Finding(
-        code="REC-CONTINUOUS/SPLICE-MARK",
-        axis=Axis.TIMELINE,
-        severity=Severity.SUSPICION,
-        start=time_of(track, marked[0]),
-        end=time_of(track, marked[-1]),
-        zh=f"{zh}码流带有剪接标记（共 {len(marked)} 处），说明此前的画面已不在。",
-        en=f"{en} the stream carries an editor's splice mark ({len(marked)} in all): what came before is gone",
-        evidence=evidence(track, marked[0], packets=list(marked[:20])),
-    )
-
-
-CHECKS = (picture_order, splice_marks)
+CHECKS = (picture_order,)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pipeline.continuity.coding import ENDED, IDR, INTRA, REFERENCE, RESET, UNCOUNTED, UNSCALED, Coding
 from pipeline.media import h264_slice, habits, parameters
 from pipeline.media.bits import plain
+from pipeline.media.h264_sei import Messages
 from pipeline.media.h264_sets import Pps, Sps, read_pps, read_sps
 from pipeline.media.h264_slice import Slice
 from pipeline.media.sets import Sets
@@ -22,7 +23,7 @@ from pipeline.media.units import from_avcc, units
 _HEAD = 40  # bytes of a slice that hold the fields we read
 _LONG_HEAD = 400  # with lists and weights before the marking of references
 _SLICES = bytes(kind & 31 in (1, 2, 5) for kind in range(256))
-_SPS, _PPS = 7, 8
+_SEI, _SPS, _PPS = 6, 7, 8
 _END = (b"\0\0\1\x0a", b"\0\0\1\x0b")  # end of sequence, end of stream: the last unit of its packet
 
 
@@ -46,6 +47,7 @@ class Reader:
         self._gaps_allowed = False
         self._order = Order()
         self._last = _Reference()
+        self._messages = Messages()
         for unit in self._parameter_sets(extradata):
             self._take_set(unit)
 
@@ -58,8 +60,9 @@ class Reader:
         changes = tuple(sorted(self._sps.changes + self._pps.changes, key=lambda change: change.packet))
         fields = parameters.of_sets(self._sps.all(), self._pps.all())
         return Coding(
-            "h264", self._max_frame_num, self._gaps_allowed, self._order_modulus, 0.0, changes, encoder, signs, fields
-        )
+            "h264", self._max_frame_num, self._gaps_allowed, self._order_modulus, 0.0, changes, encoder, signs, fields,
+            tuple(self._messages.stamps), self._messages.bit_rate, tuple(self._messages.levels),
+        )  # fmt: skip
 
     def take(self, payload: memoryview) -> None:
         """One packet, in the order of the file."""
@@ -67,7 +70,10 @@ class Reader:
             if _SLICES[unit[0]]:
                 row = self._picture(unit)
                 break
-            self._take_set(unit)
+            if unit[0] & 31 == _SEI:
+                self._messages.take(unit, len(self._columns[0]), self._sps.get)
+            else:
+                self._take_set(unit)
         else:
             row = _NOTHING
         for column, value in zip(self._columns, row, strict=True):

@@ -26,6 +26,16 @@ class Restriction:
 
 
 @dataclass(frozen=True, slots=True)
+class Hrd:
+    """The decoder model the stream keeps to (E.1.2): bits a second, widths of the delays in SEI messages."""
+
+    bit_rate: int
+    constant: bool
+    delay_bits: int
+    removal_bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sps:
     """A sequence parameter set. `order_type`: pic_order_cnt_type; sizes in macroblocks and map units."""
 
@@ -46,7 +56,7 @@ class Sps:
     direct_inference: bool
     crop: tuple[int, ...] = ()
     timing: tuple[int, int, bool] | None = None
-    hrd: bool = False
+    hrd: Hrd | None = None
     restriction: Restriction | None = None
 
 
@@ -89,7 +99,7 @@ def read_sps(unit: bytes) -> Sps:
         raise EOFError
     direct = bits.flag()
     crop = tuple(bits.ue() for _ in range(4)) if bits.flag() else ()
-    timing, hrd, restriction = _usability(bits) if bits.flag() else (None, False, None)
+    timing, hrd, restriction = _usability(bits) if bits.flag() else (None, None, None)
     return Sps(
         number, profile, unit[2], unit[3], chroma, separate, frame_num_bits, order_type, order_bits, always_zero,
         references, gaps, size, frames_only, direct, crop, timing, hrd, restriction,
@@ -150,12 +160,12 @@ def _picture_order(bits: Bits) -> tuple[int, int, bool]:
     return kind, 0, always_zero
 
 
-def _usability(bits: Bits) -> tuple[tuple[int, int, bool] | None, bool, Restriction | None]:
-    """E.1.1: timing (units, scale, fixed), whether a reference decoder is described, restriction."""
+def _usability(bits: Bits) -> tuple[tuple[int, int, bool] | None, Hrd | None, Restriction | None]:
+    """E.1.1: timing (units, scale, fixed), decoder model, restriction."""
     try:
         _skip_display(bits)
         timing = (bits.u(32), bits.u(32), bits.flag()) if bits.flag() else None
-        described = _skip_hrds(bits)
+        hrd = _decoder_model(bits)
         bits.flag()  # pic_struct_present_flag
         restriction = None
         if bits.flag():
@@ -163,8 +173,8 @@ def _usability(bits: Bits) -> tuple[tuple[int, int, bool] | None, bool, Restrict
             numbers = [bits.ue() for _ in range(6)]
             restriction = Restriction(over, numbers[0], numbers[1], (numbers[2], numbers[3]), numbers[4], numbers[5])
     except EOFError:  # some cameras cut their VUI short; the counters don't depend on it
-        return None, False, None
-    return timing, described, restriction
+        return None, None, None
+    return timing, hrd, restriction
 
 
 def _skip_display(bits: Bits) -> None:
@@ -181,19 +191,26 @@ def _skip_display(bits: Bits) -> None:
         bits.ue()  # chroma location
 
 
-def _skip_hrds(bits: Bits) -> bool:
-    """E.1.2, for NAL units and for slices; whether there is any."""
-    described = False
+def _decoder_model(bits: Bits) -> Hrd | None:
+    """E.1.2, for NAL units and for slices: the first that is there. Both have delays of the same widths."""
+    found = None
     for _ in range(2):
         if bits.flag():
-            described = True
-            count = bits.ue() + 1
-            bits.u(8)
-            for _ in range(min(count, 32)):
-                bits.ue()
-                bits.ue()
-                bits.flag()
-            bits.u(20)
-    if described:
+            each = _hrd(bits)
+            found = found or each
+    if found:
         bits.flag()  # low_delay_hrd_flag
-    return described
+    return found
+
+
+def _hrd(bits: Bits) -> Hrd:
+    count, scale = bits.ue() + 1, bits.u(4)
+    bits.u(4)
+    rates = []
+    for _ in range(min(count, 32)):
+        rate = bits.ue() + 1 << 6 + scale
+        bits.ue()
+        rates.append((rate, bits.flag()))
+    delay_bits, removal_bits = bits.u(5) + 1, bits.u(5) + 1
+    bits.u(10)
+    return Hrd(*rates[0], delay_bits, removal_bits)

@@ -1,6 +1,6 @@
-"""The clock in MPEG-4 visual (ISO/IEC 14496-2 6.2.3, 6.2.5) and H.263 (ITU-T H.263 5.1): each picture says when it is.
+"""The clock in MPEG-4 visual (ISO/IEC 14496-2 6.2.3 to 6.2.5): each picture says at which fraction of a second it is.
 
-Only the fraction of a second is sure, or the time modulo 8.5 s in H.263: both count from the picture before.
+Which second, only a group's header says, where there is one; pictures count seconds from the one before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _VOP = b"\0\0\1\xb6"
 _GROUP, _LAYERS = 0xB3, range(0x20, 0x30)  # start codes (table 6-3)
 _I, _B = 0, 2  # vop_coding_type
 _MOST_CHANGES = 100
+MOST_STAMPS = 20_000
 _FAR = 1 << 30
 
 
@@ -27,8 +28,10 @@ class Reader:
         self._resolution = self._width = 0  # ticks of a second, bits of a time within it
         self._layer = b""
         self._changes: list[Change] = []
-        self._second = self._second_before = 0  # of the last reference picture and the one before it
-        self._take_layer(extradata)
+        self._last = self._before = 0  # time of the last reference picture and of the one before it, in ticks
+        self._stamps: list[tuple[int, float]] = []
+        self._take_headers(extradata)
+        self._stamps.clear()
 
     def arrays(self) -> list[array[int]]:
         """As in `coding.Slices`: order is a time, in ticks."""
@@ -36,7 +39,8 @@ class Reader:
 
     def coding(self) -> Coding:
         tick = 1 / self._resolution if self._resolution else 0.0
-        return Coding("mpeg4", order_modulus=self._resolution, order_tick=tick, changes=tuple(self._changes))
+        changes, stamps = tuple(self._changes), tuple(self._stamps)
+        return Coding("mpeg4", order_modulus=self._resolution, order_tick=tick, changes=changes, stamps=stamps)
 
     def take(self, payload: memoryview) -> None:
         """One packet, in the order of the file."""
@@ -47,17 +51,28 @@ class Reader:
             at = head.find(_VOP)
         order, flags = UNCOUNTED, 0
         if at >= 0:
-            if at:
-                self._take_layer(head[:at])
-            order, flags = self._picture(head[at + 4 : at + 40])
-            flags |= _broken_link(head[:at])
+            marks = self._take_headers(head[:at]) if at else 0
+            order, flags = self._picture(head[at + 4 : at + 12])
+            flags |= marks
         for column, value in zip(self._columns, (-1, -1, order, UNSCALED, flags), strict=True):
             column.append(value)
 
-    def _take_layer(self, headers: bytes) -> None:
+    def _take_headers(self, headers: bytes) -> int:
+        """SPLICE where a group's header says broken_link: an editor's word that the pictures before are gone."""
+        flags = 0
         for code, body in sections(headers):
             if code in _LAYERS:
                 self._set_layer(body.rstrip(b"\0"))
+            elif code == _GROUP and len(body) > 2:
+                flags |= SPLICE if body[2] & 0x10 else 0
+                self._stamp(int.from_bytes(body[:3], "big") >> 6)
+        return flags
+
+    def _stamp(self, code: int) -> None:
+        """time_code (table 6-11): hours, minutes, a marker, seconds."""
+        seconds = 3600 * (code >> 13) + 60 * (code >> 7 & 63) + (code & 63)
+        if len(self._stamps) < MOST_STAMPS:
+            self._stamps.append((len(self._columns[0]), float(seconds)))
 
     def _set_layer(self, layer: bytes) -> None:
         if layer == self._layer:
@@ -72,11 +87,12 @@ class Reader:
         self._width = max(1, (resolution - 1).bit_length())
 
     def _picture(self, head: bytes) -> tuple[int, int]:
+        """(time, flags). The time runs on from a reference picture before; whole seconds are not believed."""
         bits = Bits(head)
         try:
-            kind, seconds = bits.u(2), 0
-            while bits.u(1):
-                seconds += 1
+            kind = bits.u(2)
+            while bits.u(1):  # modulo_time_base
+                pass
             bits.u(1)
             ticks = bits.u(self._width) if self._resolution else -1
         except EOFError:
@@ -84,14 +100,11 @@ class Reader:
         flags = SLICE | (INTRA if kind == _I else 0) | (REFERENCE if kind != _B else 0)
         if ticks < 0:
             return UNCOUNTED, flags
-        if kind == _B:  # counted from the reference picture before the last
-            return self._ticks(self._second_before + seconds, ticks), flags
-        self._second_before = self._second
-        self._second += seconds
-        return self._ticks(self._second, ticks), flags
-
-    def _ticks(self, second: int, ticks: int) -> int:
-        return (second * self._resolution + ticks) % _FAR
+        since = self._before if kind == _B else self._last
+        time = (since + (ticks - since) % self._resolution) % _FAR
+        if kind != _B:
+            self._before, self._last = self._last, time
+        return time, flags
 
 
 def sections(headers: bytes) -> Iterator[tuple[int, bytes]]:
@@ -101,12 +114,6 @@ def sections(headers: bytes) -> Iterator[tuple[int, bytes]]:
         following = headers.find(b"\0\0\1", at + 3)
         yield headers[at + 3], headers[at + 4 : following if following >= 0 else len(headers)]
         at = following
-
-
-def _broken_link(headers: bytes) -> int:
-    """A group header (6.2.4) in which an editor says that the pictures before are gone."""
-    groups = (body for code, body in sections(headers) if code == _GROUP and len(body) > 2)
-    return SPLICE if any(body[2] & 0x10 for body in groups) else 0
 
 
 def _resolution(layer: bytes) -> int:
