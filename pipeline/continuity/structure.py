@@ -291,7 +291,7 @@ class Structure:
     built, for device profiles: the same program writes the same list. `signed`: (where, text) of names that programs
     left. `dates`: (where, Unix seconds or None, text) in containers other than ISO base media. There also: `missing`
     bytes that the container claims beyond the file's end; `trailing`: (offset, bytes) after its end, `trailing_zero`
-    when they are nothing but zeros.
+    when they are nothing but zeros. `complete`: False where there were more parts than a reader may look at.
     """
 
     container: str
@@ -301,6 +301,7 @@ class Structure:
     missing: int = 0
     trailing: tuple[int, int] | None = None
     trailing_zero: bool = False
+    complete: bool = True
     samples: SampleMap | None = None
     fragments: Fragments | None = None
     transport: Transport | None = None

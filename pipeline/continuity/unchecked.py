@@ -20,7 +20,8 @@ def of_container(picture: Picture) -> Iterator[NotChecked]:
     if found.samples and not found.samples.complete:
         why = "the index has too many entries to be laid over the data"
         yield NotChecked("unreferenced-data", why, "索引条目过多，未与数据逐一比对")
-    if (found.riff and not found.riff.complete) or (found.matroska and not found.matroska.complete):
+    whole = (found, found.riff, found.matroska)
+    if any(part is not None and not part.complete for part in whole):
         yield NotChecked(
             "container", "the container has too many or too damaged parts", "容器结构过多或损坏过重，未全部检查"
         )
@@ -34,6 +35,31 @@ def of_container(picture: Picture) -> Iterator[NotChecked]:
     if found.transport and found.transport.scrambled:
         why = f"{found.transport.scrambled} transport packets are scrambled"
         yield NotChecked("scrambled", why, f"有 {found.transport.scrambled} 个加密的传输流包")
+
+
+def of_content(picture: Picture) -> Iterator[NotChecked]:
+    """What was not decoded, and why."""
+    content = picture.content
+    if content is None:
+        decoding = (
+            "pictures and sound were not decoded (--deep): frozen, foreign or repeated content was not looked for"
+        )
+        yield NotChecked("decoding", decoding, "画面与声音未解码（--deep），未查静止、插入、重复的内容")
+        if picture.of_kind("video"):
+            yield NotChecked(
+                "burned-in-clock", "the clock in the picture was not read (--deep)", "画面上的时钟未识别（--deep）"
+            )
+        return
+    if content.problem:
+        yield NotChecked("decoding", content.problem[1], content.problem[0])
+    if content.stopped:
+        why = f"decoding ended before the file did ({content.stopped}): what follows was not looked at"
+        yield NotChecked("decoding", why, "解码在文件结束前中止，其后内容未检查")
+    if content.sight and content.clock.why_not:
+        zh = "未安装 tesseract" if "tesseract" in content.clock.why_not else "画面上未找到可识别的时钟"
+        yield NotChecked("burned-in-clock", content.clock.why_not, zh)
+    if picture.of_kind("audio") and not content.sound:
+        yield NotChecked("sound", "the sound could not be decoded", "声音无法解码")
 
 
 def _unread(picture: Picture) -> NotChecked:

@@ -6,8 +6,10 @@ Runs inside the sandbox on untrusted bytes.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import chain, repeat
 
 from pipeline.continuity.structure import OutOfOrder, SampleMap, Shared, Stretch
 from pipeline.media import sampletable
@@ -15,6 +17,7 @@ from pipeline.media.sampletable import Table
 from pipeline.media.window import Window
 
 _MOST_CHUNKS = 4_000_000
+_MOST_SORTED = 500_000  # chunks that are put in order when they don't come so
 _MOST_LISTED = 50
 _LOOK = 1 << 16  # bytes of a stretch that are looked at to tell what it is
 _ROUND = 1 << 20  # a stretch is zeros when this much of its beginning and end are
@@ -43,6 +46,7 @@ class _Found:
     shared_count: int = 0
     outside: list[int] = field(default_factory=list)
     outside_count: int = 0
+    referenced: int = 0
 
 
 def make(
@@ -50,17 +54,18 @@ def make(
 ) -> SampleMap:
     """The map. `data`: (start, end) of the content of each mdat box, in order; `fragments`: extents of their runs."""
     own = [track for track in tracks if not track.table.external]
-    if sum(len(track.table.offsets) for track in own) + len(fragments) > _MOST_CHUNKS:
-        return SampleMap(complete=False)
-    extents = sorted([*_extents(own), *fragments])
-    found = _Found()
-    _cover(window, extents, data, found)
     orders = [order for track in own for order in _out_of_order(track)]
+    chunks = sum(len(track.table.offsets) for track in own)
+    if chunks + len(fragments) > _MOST_CHUNKS or (chunks > _MOST_SORTED and len(orders) > _MOST_LISTED):
+        return SampleMap(complete=False)
+    found = _Found()
+    if chunks > _MOST_SORTED or fragments or not _tiled(own, data, found):
+        _cover(window, merge(*map(_extents, own), sorted(fragments)), data, found)
     return SampleMap(
         unreferenced=tuple(found.stretches),
         unreferenced_count=found.stretch_count,
         unreferenced_bytes=found.stretch_bytes,
-        referenced_bytes=sum(end - start for start, end, _ in extents),
+        referenced_bytes=found.referenced,
         out_of_order=tuple(orders[:_MOST_LISTED]),
         out_of_order_count=len(orders),
         shared=tuple(found.shared),
@@ -71,12 +76,25 @@ def make(
     )
 
 
-def _extents(tracks: Sequence[Placed]) -> list[Extent]:
-    found: list[Extent] = []
-    for track in tracks:
-        starts, ends = sampletable.extents(track.table)
-        found += [(start, end, track.id) for start, end in zip(starts, ends, strict=True) if end > start]
-    return found
+def _tiled(tracks: Sequence[Placed], data: Sequence[tuple[int, int]], found: _Found) -> bool:
+    """Whether the chunks fill one data box to the last byte, each beginning where another ends: the usual case.
+
+    Where as many chunks begin at each place as end there, and none begins before the first, none can overlap.
+    """
+    both = [sampletable.extents(track.table) for track in tracks]
+    starts = sorted(chain.from_iterable(starts for starts, _ in both))
+    ends = sorted(chain.from_iterable(ends for _, ends in both))
+    if len(data) != 1 or not starts or (starts[0], ends[-1]) != data[0] or starts[1:] != ends[:-1]:
+        return False
+    found.referenced = ends[-1] - starts[0]
+    return True
+
+
+def _extents(track: Placed) -> Iterable[Extent]:
+    """The chunks of a track by their places; as they come where they come in order, so that they need no memory."""
+    starts, ends = sampletable.extents(track.table)
+    found = zip(starts, ends, repeat(track.id), strict=False)
+    return sorted(found) if sampletable.descents(starts) else found
 
 
 def _contradictions(track: Placed) -> list[tuple[str, int, str, int]]:
@@ -93,13 +111,16 @@ def _out_of_order(track: Placed) -> list[OutOfOrder]:
     ]
 
 
-def _cover(window: Window, extents: Sequence[Extent], data: Sequence[tuple[int, int]], found: _Found) -> None:
+def _cover(window: Window, extents: Iterable[Extent], data: Sequence[tuple[int, int]], found: _Found) -> None:
     """Lay the extents over the data boxes: what they leave open, what they cover twice, what lies outside."""
     starts = [start for start, _ in data]
     reach = dict(enumerate(starts))  # up to where each box is covered so far
     last: Extent = (0, 0, 0)
     for extent in extents:
         start, end, track = extent
+        if end <= start:
+            continue
+        found.referenced += end - start
         index = bisect_right(starts, start) - 1
         if index < 0 or start >= data[index][1]:
             found.outside_count += 1

@@ -9,8 +9,10 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise, repeat
+from functools import cached_property
+from itertools import accumulate, pairwise
 from operator import add, sub
 
 MOST_SAMPLES = 16_000_000
@@ -28,6 +30,17 @@ class Table:
     count: int = 0  # stsz
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     external: bool = False  # samples lie in another file (dref)
+
+    @cached_property
+    def counts(self) -> array[int]:
+        """How many samples each chunk holds, as stsc says it in runs."""
+        chunks = len(self.offsets)
+        counts = array("I")
+        following = [first for first, _ in self.runs[1:]]
+        for (first, samples), until in zip(self.runs, [*following, chunks + 1], strict=False):
+            if first == len(counts) + 1 and until > first:
+                counts.extend(array("I", [samples]) * (min(until, chunks + 1) - first))
+        return counts
 
 
 def times(body: bytes) -> list[tuple[int, int]]:
@@ -69,40 +82,33 @@ def small_sizes(body: bytes) -> tuple[array[int], int]:
 
 def extents(table: Table) -> tuple[array[int], array[int]]:
     """Start and end of each chunk in the file, in the order of the track. Chunks without samples have equal ones."""
-    counts = _samples_per_chunk(table)
+    counts = table.counts
     offsets = table.offsets[: len(counts)]
     if table.size:
-        lengths = (count * table.size for count in counts)
+        lengths: Iterator[int] = (count * table.size for count in counts)
     else:
         ends = array("Q", accumulate(table.sizes, initial=0))
-        last = len(ends) - 1
-        marks = array("Q", (ends[min(mark, last)] for mark in accumulate(counts, initial=0)))
-        lengths = map(sub, marks[1:], marks)  # type: ignore[assignment]
-    return offsets, array("Q", (min(end, (1 << 64) - 1) for end in map(add, offsets, lengths)))
-
-
-def _samples_per_chunk(table: Table) -> array[int]:
-    """How many samples each chunk holds, as stsc says it in runs."""
-    chunks = len(table.offsets)
-    counts = array("I")
-    following = [first for first, _ in table.runs[1:]]
-    for (first, samples), until in zip(table.runs, [*following, chunks + 1], strict=False):
-        many = min(until, chunks + 1) - max(first, len(counts) + 1)
-        if many > 0 and first == len(counts) + 1:
-            counts.extend(repeat(samples, many))
-    return counts
+        marks = array("Q", accumulate(counts, initial=0))
+        if marks[-1] >= len(ends):
+            marks = array("Q", (min(mark, len(ends) - 1) for mark in marks))
+        reached = array("Q", map(ends.__getitem__, marks))
+        lengths = map(sub, reached[1:], reached)
+    try:
+        return offsets, array("Q", map(add, offsets, lengths))
+    except OverflowError:  # no file is so long
+        return array("Q"), array("Q")
 
 
 def first_samples(table: Table) -> array[int]:
     """The number (from 0) of the first sample of each chunk."""
-    return array("Q", accumulate(_samples_per_chunk(table), initial=0))
+    return array("Q", accumulate(table.counts, initial=0))
 
 
 def contradictions(table: Table) -> list[tuple[str, int, str, int]]:
     """(box, count, box, count) where the tables don't count the same samples."""
     counts = {
         "stts": sum(count for count, _ in table.times),
-        "stsc": sum(_samples_per_chunk(table)),
+        "stsc": sum(table.counts),
     }
     return [(box, count, "stsz", table.count) for box, count in counts.items() if count != table.count]
 

@@ -20,12 +20,14 @@ _READERS = (avi.read, wave.read, matroska.read, mxf.read, ts.read)
 
 def read(file: BinaryIO) -> tuple[Boxes | None, Structure | None]:
     """The box tree (ISO media files only) and the structure; None for both where no reader knows the file."""
+    window = Window(file)
     try:
-        window = Window(file)
-        found = boxes.examine(window)
-        return found or (None, _other(window))
+        tree, found = boxes.examine(window) or (None, _other(window))
     except (ArithmeticError, LookupError, OSError, RecursionError, ValueError, struct.error):
         return None, None  # a case that a reader didn't foresee: the report says that the container was not checked
+    if found and window.exhausted:
+        found = Structure(found.container, found.layout, found.signed, complete=False)
+    return tree, found
 
 
 def _other(window: Window) -> Structure | None:

@@ -6,20 +6,30 @@ import os
 from collections.abc import Callable
 from typing import BinaryIO
 
+_LOOKS = 6_000_000  # seconds; ten hours of AVI or MXF, with a chunk for each picture and sound, take four million
 _MOST = 1 << 26  # bytes of one look; no reader needs more at once
 
 
 class Window:
-    """Random access without a buffer that would read ahead. `size`: bytes of the file when it was opened."""
+    """Random access without a buffer that would read ahead. `size`: bytes of the file when it was opened.
 
-    def __init__(self, file: BinaryIO) -> None:
+    After `looks` it shows nothing more, as if the file ended, and is `exhausted`: so no file can keep a reader busy.
+    """
+
+    def __init__(self, file: BinaryIO, looks: int = _LOOKS) -> None:
         self.size = file.seek(0, os.SEEK_END)
         self._read = _reader(file)
+        self._left = looks
+
+    @property
+    def exhausted(self) -> bool:
+        return self._left < 0
 
     def read(self, at: int, count: int) -> bytes:
         """Up to `count` bytes from `at`; fewer where the file ends, none outside of it."""
+        self._left -= 1
         count = min(count, self.size - at, _MOST)
-        return self._read(at, count) if at >= 0 and count > 0 else b""
+        return self._read(at, count) if at >= 0 and count > 0 and self._left >= 0 else b""
 
     def number(self, at: int, count: int) -> int:
         """`count` bytes at `at` as a big-endian number; missing ones count as zero at the end."""
