@@ -79,6 +79,65 @@ def test_findings_of_the_whole_recording_are_drawn_too() -> None:
     assert "whole" in mark.get("class", "")
 
 
+def dated(*files: tuple[str | None, float]) -> dict[str, Any]:
+    whole = report(*(length for _, length in files))
+    for file, (created, _) in zip(whole["files"], files, strict=True):
+        file["media"]["created"] = created
+    return whole
+
+
+def places(svg: str) -> list[float]:
+    """Where the segments begin, as a share of the axis."""
+    boxes = [part.find(f"{NS}rect") for part in ET.fromstring(svg).iter(f"{NS}g") if "segment" in part.get("class", "")]
+    return [(float(box.get("x", "")) - LEFT) / PLOT for box in boxes if box is not None]
+
+
+def test_segments_with_dates_lie_where_their_dates_put_them() -> None:
+    gap = dated(("2026-11-18T01:30:00Z", 12), ("2026-11-18T01:30:24Z", 12))
+    assert places(draw(gap)) == pytest.approx([0.0, 24 / 36], abs=0.001)
+    gap["series"] = [{"findings": [finding("A/MISSING", start=12, end=24)]}]
+    rect = marks(draw(gap))[0].find(f"{NS}rect")
+    assert rect is not None
+    assert float(rect.get("x", "")) == pytest.approx(LEFT + PLOT * 12 / 36, abs=0.1)
+    assert float(rect.get("width", "")) == pytest.approx(PLOT * 12 / 36, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "second",
+    ["2026-11-18T01:29:00Z", "2026-11-18T01:30:00Z", "2026-12-18T01:30:00Z", None, "no date"],
+    ids=["backwards", "one date for all", "a month later", "none", "nonsense"],
+)
+def test_segments_whose_dates_make_no_picture_lie_one_after_another(second: str | None) -> None:
+    assert places(draw(dated(("2026-11-18T01:30:00Z", 10), (second, 10)))) == pytest.approx([0.0, 0.5], abs=0.001)
+
+
+def test_a_finding_of_the_whole_leads_the_player_to_the_right_segment() -> None:
+    both = report(10, 10)
+    both["series"] = [{"findings": [finding("A/GAP", start=14, end=15)]}]
+    (mark,) = marks(draw(both))
+    assert (mark.get("data-segment"), mark.get("data-seek")) == ("2", "4.000")
+
+
+def test_a_stream_that_begins_at_any_time_is_drawn_from_zero() -> None:
+    late = report(10, findings=[finding("A/B", start=5005, end=5007)])
+    late["files"][0]["media"]["streams"] = [{"start": 5000.0}, {"start": 5000.1}, {"start": None}]
+    (mark,) = marks(draw(late))
+    rect = mark.find(f"{NS}rect")
+    assert rect is not None and mark.get("data-seek") == "5.000"
+    assert float(rect.get("x", "")) == pytest.approx(LEFT + PLOT / 2, abs=0.1)
+
+
+def test_what_the_dockings_say_is_drawn_over_the_whole() -> None:
+    (mark,) = marks(draw(report(10) | {"docking": {"findings": [finding("UP/BACKDATED", start=None)]}}))
+    assert "whole" in mark.get("class", "")
+
+
+def test_without_a_player_nothing_asks_to_be_pressed() -> None:
+    svg = draw(report(10, findings=[finding("A/B", start=1, end=2)]), still=True)
+    assert "button" not in svg and "tabindex" not in svg
+    assert len(marks(svg)) == 1
+
+
 def test_hostile_names_stay_text() -> None:
     hostile = report(10)
     hostile["files"][0]["path"] = '"><script>alert(1)</script>.MP4'
