@@ -171,7 +171,8 @@ def _lane(lane: str, y: int, marks: Sequence[_Mark], total: float, lang: str) ->
         top, tall = (y + 11, 2) if whole else (y + 7, 10)
         yield (
             f'<g class="mark s-{lane}{" whole" if whole else ""}" tabindex="0" role="button" '
-            f'data-seek="{mark.seek:.3f}" data-segment="{mark.segment}" aria-label="{escape(title)}"><title>{escape(title)}</title>'
+            f'data-seek="{mark.seek:.3f}" data-segment="{mark.segment}" '
+            f'aria-label="{escape(title)}"><title>{escape(title)}</title>'
             f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{tall}" rx="1"/>{_shape(lane, x, y + 12)}</g>'
         )
 
