@@ -92,7 +92,7 @@ def needing_words(report: dict[str, Any] | None) -> list[dict[str, Any]]:
     """The findings of a check report that somebody must answer: violations and suspicions, in the report's order."""
     if report is None:
         return []
-    groups = [*report.get("files", ()), *report.get("series", ())]
+    groups = [*report.get("files", ()), *report.get("series", ()), report.get("docking", {})]
     return [
         finding
         for group in groups

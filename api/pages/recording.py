@@ -144,8 +144,11 @@ def _whole(dossier: Dossier) -> dict[str, Any]:
     findings = list(_findings(dossier))
     counts = {severity.value: sum(row.finding["severity"] == severity for row in findings) for severity in Severity}
     report = dossier.recording.report or {}
+    groups = [*report.get("files", ()), *report.get("series", ()), report.get("docking", {})]
     unchecked = {
-        (line["check"], line["why"]) for file in report.get("files", ()) for line in file.get("not_checked", ())
+        (line["check"], line.get("zh", line["why"]), line["why"])  # reports of before had no Chinese
+        for group in groups
+        for line in group.get("not_checked", ())
     }
     return {"findings": findings, "counts": counts, "not_checked": sorted(unchecked)}
 
@@ -154,7 +157,7 @@ def _findings(dossier: Dossier) -> list[Found]:
     report = dossier.recording.report or {}
     answerable = {finding["code"] for finding in needing_words(dossier.recording.report)}
     groups = [(number, file) for number, file in enumerate(report.get("files", ()), start=1)]
-    groups += [(0, series) for series in report.get("series", ())]
+    groups += [(0, whole) for whole in (*report.get("series", ()), report.get("docking", {}))]
     found = [
         Found(
             finding,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage.catalogue.tables import AccessRequest, Recording
-from tests.support.web import Browser, Bureau, Kept, keep, text_of
+from tests.support.web import Browser, Bureau, Kept, finding, keep, text_of
 
 
 def page(office: Bureau, kept: Kept, login: str = "officer", query: str = "") -> str:
@@ -37,6 +37,38 @@ def test_it_shows_every_finding_with_its_rule(office: Bureau, kept: Kept) -> Non
 def test_findings_come_worst_first(office: Bureau, kept: Kept) -> None:
     words = page(office, kept)
     assert words.index("<code>REC-CONTINUOUS") < words.index("<code>REC-TRUE") < words.index("<code>REC-WHEN")
+
+
+def richer(office: Bureau, kept: Kept) -> None:
+    """The report gets findings across segments and dockings, and what was not checked, in both languages."""
+    with office.services.catalogue.write() as session:
+        recording = session.get_one(Recording, kept.recording)
+        report = dict(recording.report or {})
+        across = finding("REC-CONTINUOUS/SEGMENT-MISSING", "violation", 12, 24)
+        whole = {"files": ["a"], "verdict": "interrupted", "findings": [across]}
+        whole["not_checked"] = [{"check": "segment-times", "why": "no dates", "zh": "没有日期"}]
+        backdated = finding("UP-ORIGINAL/BACKDATED", "violation", None, None)
+        recording.report = report | {"series": [whole], "docking": {"findings": [backdated]}}
+
+
+def test_findings_across_segments_and_dockings_stand_beside_those_of_files(office: Bureau, kept: Kept) -> None:
+    richer(office, kept)
+    words = page(office, kept)
+    for code in ("REC-CONTINUOUS/SEGMENT-MISSING", "UP-ORIGINAL/BACKDATED", "REC-CONTINUOUS/GAP-PTS"):
+        assert f"<code>{code}</code>" in words
+        assert words.count(f"{code} 的中文说明") >= 2  # in the table and on the timeline
+    assert "<td>整体</td>" in words
+    form = {"finding": "UP-ORIGINAL/BACKDATED", "text": "相机时钟未校准，已报修"}
+    assert Browser(office, "officer").post(f"/recordings/{kept.recording}/excuses", form).status_code == 303
+
+
+def test_what_was_not_checked_is_said_in_the_readers_language(office: Bureau, kept: Kept) -> None:
+    richer(office, kept)
+    assert "没有日期" in page(office, kept) and "no dates" not in page(office, kept)
+    browser = Browser(office, "officer")
+    browser.get("/language/en")
+    words = browser.get(f"/recordings/{kept.recording}").text
+    assert "no dates" in words and "没有日期" not in words
 
 
 def test_it_speaks_english(office: Bureau, kept: Kept) -> None:
