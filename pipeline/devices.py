@@ -41,9 +41,9 @@ def overview(catalogue: Catalogue, clock: Clock, *, hours: int) -> list[Overview
     with catalogue.read() as session:
         devices = {each.serial: each for each in session.scalars(select(Device))}
         profiles = {each.serial: each for each in session.scalars(select(DeviceProfile))}
-        logins = dict(session.execute(select(User.id, User.login)).tuples().all())
+        logins = {user.id: user.login for user in session.scalars(select(User))}
         count = select(Docking.device_serial, func.count()).group_by(Docking.device_serial)
-        dockings = dict(session.execute(count).tuples().all())
+        dockings = {row[0]: row[1] for row in session.execute(count)}
         return [
             Overview(
                 serial=serial,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from pipeline.continuity.layouts import Muxer, muxer
 from pipeline.continuity.model import UNKNOWN, Picture, Trace
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.traces import LIBAV, SIGNED, passed_through, program
@@ -150,17 +151,25 @@ def metadata_tool(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 
 def ffmpeg_layout(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """UP-ORIGINAL/LAYOUT: everything in the container is as FFmpeg's MOV muxer writes it by default.
+    """UP-ORIGINAL/LAYOUT: everything in the container is as FFmpeg's muxers write it by default.
 
-    ftyp minor version 512, movie timescale 1000 and the handler names, all together: alone each of them is also
-    written by genuine devices (a phone of 2004 wrote "VideoHandler", Android writes "VideoHandle").
+    In MP4 and MOV ftyp minor version 512, movie timescale 1000 and the handler names, all together: alone each of them
+    is also written by genuine devices (a phone of 2004 wrote "VideoHandler", Android writes "VideoHandle"). Or the
+    order of all boxes, whatever the names (`layouts`).
     """
+    known = muxer(picture.structure) if picture.structure else None
+    if known:
+        yield _laid_out(known, picture)
+        return
     boxes = picture.boxes
     if not boxes:
         return
     names = {track.handler_name for track in boxes.tracks if track.handler in ("vide", "soun")}
     alike = boxes.minor == 512 and boxes.timescale == 1000 and _FFMPEG_BRANDS & set(boxes.compatible)
-    if alike and names and names <= {"VideoHandler", "SoundHandler"}:
+    named = bool(names) and names <= {"VideoHandler", "SoundHandler"}
+    brands = boxes.brand.strip(), *(each.strip() for each in boxes.compatible)
+    listed = brands == ("qt", "qt") or (brands[:3] == ("isom", "isom", "iso2") and brands[-1] == "mp41")
+    if (alike and named) or (boxes.minor == 512 and boxes.timescale == 1000 and listed):
         yield Finding(
             code="UP-ORIGINAL/LAYOUT",
             axis=Axis.PROVENANCE,
@@ -174,6 +183,17 @@ def ffmpeg_layout(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
                 "handlers": sorted(names),
             },
         )
+
+
+def _laid_out(known: Muxer, picture: Picture) -> Finding:
+    return Finding(
+        code="UP-ORIGINAL/LAYOUT",
+        axis=Axis.PROVENANCE,
+        severity=Severity.SUSPICION,
+        zh=f"文件结构与 {known.name} 的默认输出一致，可能经过转封装。",
+        en=f"the container is laid out as {known.name} writes it by default: it may have been remuxed",
+        evidence={"marks": known.marks, "layout": list(picture.structure.layout[:12]) if picture.structure else []},
+    )
 
 
 def signatures(picture: Picture) -> list[tuple[str, str]]:

@@ -130,7 +130,22 @@ def test_the_whole_ffmpeg_layout_is_a_suspicion_and_its_parts_are_not() -> None:
     for part in layout:
         others = {name: value for name, value in layout.items() if name != part}
         assert found(film(boxes=boxes(*handlers, **others))) == []
-    assert found(film(boxes=boxes(track_box(), **layout))) == []
+    assert found(film(boxes=boxes(track_box(), **layout))) == [], "another brand before the list"
+
+
+@pytest.mark.parametrize(
+    ("brand", "compatible", "expected"),
+    [
+        ("isom", ("isom", "iso2", "avc1", "mp41"), ["LAYOUT"]),
+        ("isom", ("isom", "iso2", "mp41"), ["LAYOUT"]),
+        ("qt  ", ("qt  ",), ["LAYOUT"]),
+        ("isom", ("isom", "mp42"), []),
+        ("mp42", ("isom", "iso2", "avc1", "mp41"), []),
+    ],
+)
+def test_a_remux_keeps_the_devices_handler_names(brand: str, compatible: tuple[str, ...], expected: list[str]) -> None:
+    structure = boxes(track_box(), brand=brand, minor=512, compatible=compatible, timescale=1000)
+    assert [signal for signal, _ in told(found(film(boxes=structure)))] == expected
 
 
 @pytest.mark.parametrize(
