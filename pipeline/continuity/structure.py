@@ -287,11 +287,12 @@ class Wave:
 class Structure:
     """What the reader of this file's container found.
 
-    `container`: isobmff, mpegts, avi, matroska, mxf, wav. `layout`: a compact fingerprint of how the file is
-    built, for device profiles: the same program writes the same list. `signed`: (where, text) of names that programs
-    left. `dates`: (where, Unix seconds or None, text) in containers other than ISO base media. There also: `missing`
-    bytes that the container claims beyond the file's end; `trailing`: (offset, bytes) after its end, `trailing_zero`
-    when they are nothing but zeros. `complete`: False where there were more parts than a reader may look at.
+    `container`: isobmff, mpegts, avi, matroska, mxf, wav. `layout`: a compact fingerprint of how the file is built, for
+    device profiles: the same program writes the same list; `interleave`: how many samples each track's chunks hold
+    ("vide 1", "soun varying"). `signed`: (where, text) of names that programs left. `dates`: (where, Unix seconds or
+    None, text) in containers other than ISO base media. There also: `missing` bytes that the container claims beyond
+    the file's end; `trailing`: (offset, bytes) after its end, `trailing_zero` when they are nothing but zeros.
+    `complete`: False where there were more parts than a reader may look at.
     """
 
     container: str
@@ -309,3 +310,4 @@ class Structure:
     matroska: Matroska | None = None
     mxf: Mxf | None = None
     wave: Wave | None = None
+    interleave: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from collections import Counter
 from typing import BinaryIO
 
 from pipeline.continuity.model import Box, Boxes, Edit, TrackBox
@@ -58,10 +59,18 @@ def _structure(window: Window, movie: Movie, top: list[Box], shapes: list[str]) 
     return Structure(
         container="isobmff",
         layout=_collapsed(shapes),
+        interleave=tuple(f"{track.handler} {_samples_per_chunk(track)}" for track in movie.tracks[:20]),
         signed=tuple(movie.signed[:100]),
         samples=samplemap.make(window, placed, moofs.extents, data) if movie.timescale else None,
         fragments=moofs.result(),
     )
+
+
+def _samples_per_chunk(track: Track) -> str:
+    """The number of samples that nearly all chunks have, or "varying"; the last chunk takes what is left."""
+    counts = Counter(track.table.counts[:-1] or track.table.counts)
+    usual, many = counts.most_common(1)[0] if counts else (0, 0)
+    return str(usual) if many >= 0.9 * counts.total() else "varying"
 
 
 def _collapsed(shapes: list[str]) -> tuple[str, ...]:
