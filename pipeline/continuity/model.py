@@ -16,6 +16,7 @@ from functools import cached_property
 from pipeline.continuity import dates
 from pipeline.continuity.coding import SLICE, Coding, Slices, Sound
 from pipeline.continuity.shown import Shown
+from pipeline.continuity.signed import Signature
 from pipeline.continuity.structure import Structure
 
 UNKNOWN = -(1 << 63)  # libav's AV_NOPTS_VALUE
@@ -309,6 +310,7 @@ class Picture:
     `problem`: (zh, en) why it could not be read, None when it could. `stopped`: why reading ended before the file did,
     "" when it did not. `isolated`/`why_not`: how the sandbox stood. `changed`: size and modification time (ns) before
     and after, of a file that was written to while it was read.
+    `signatures`: in the streams. `anchors`: certificates that the user trusts, PEM.
     """
 
     name: str
@@ -329,6 +331,8 @@ class Picture:
     isolated: bool = True
     why_not: str = ""
     changed: tuple[tuple[int, int], tuple[int, int]] | None = None
+    signatures: tuple[Signature, ...] = ()
+    anchors: tuple[str, ...] = ()
 
     def settled(self) -> Picture:
         """The same for the checks across files, in a third of the memory."""

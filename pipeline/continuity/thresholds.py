@@ -81,6 +81,9 @@ class Thresholds:
     clock_step: float = 0.5
     clock_step_medians: float = 5.0
     clock_back: float = 0.1
+    # Times that were signed with the pictures against the container's: signers stamp whole groups, not pictures.
+    signed_time: float = 3.0
+    signed_time_share: float = 0.1
     # Photos: changed after they were taken (EXIF ModifyDate − DateTimeOriginal).
     photo_modified: float = 5.0
     # iPhone run time against the dates of two photos: 1 ms in 23 photos; dates without fractions round to a second.

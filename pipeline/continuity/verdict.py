@@ -17,6 +17,8 @@ from pipeline.continuity import (
     provenance,
     segments,
     series,
+    signature,
+    signers,
     stillness,
     timeline,
     unchecked,
@@ -35,6 +37,7 @@ CHECKS = (
     *container.CHECKS,
     *provenance.CHECKS,
     *stillness.CHECKS,
+    *signature.CHECKS,
 )
 
 _MOST_ALIKE = 50  # findings of one code in a report; the rest are counted
@@ -47,7 +50,7 @@ def judge(picture: Picture, sha256: str, limits: Thresholds, device: Profile | N
         findings: tuple[Finding, ...] = (_unreadable(picture.problem),)
         verdict = Verdict.UNREADABLE
     else:
-        findings = tuple(_bounded(_found(picture, limits, device)))
+        findings = tuple(_bounded(signers.in_its_light(_found(picture, limits, device), picture)))
         verdict = of_findings(findings)
     return FileReport(picture.name, sha256, media(picture), verdict, findings, tuple(not_checked(picture, device)))
 
@@ -123,9 +126,7 @@ def not_checked(picture: Picture, device: Profile | None = None) -> list[NotChec
 
 
 def _by_nature(picture: Picture) -> Iterable[NotChecked]:
-    yield NotChecked(
-        "signature", "signatures inside the stream are not verified in this version", "码流内签名：本版本不验证"
-    )
+    yield from signers.not_checked(picture)
     if picture.photo:
         yield NotChecked("picture", "photos are not decoded in this version", "照片画面：本版本不解码")
         return

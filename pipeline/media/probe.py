@@ -14,7 +14,8 @@ import io
 import os
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -24,7 +25,8 @@ from av.container import InputContainer
 
 from pipeline.continuity.coding import Coding, Sound
 from pipeline.continuity.model import CORRUPT, DISCARD, KEY, UNKNOWN, Boxes, Photo, Stream, Tag, Telemetry, Trace
-from pipeline.media import heads, jpeg, kinds, metadata, structure, telemetry, wire
+from pipeline.continuity.signed import Signature
+from pipeline.media import heads, jpeg, kinds, metadata, sei, structure, telemetry, wire
 from pipeline.media.warm import Warm
 
 # Containers that hold their own data. Left out on purpose: hls, dash, concat, sdp, rtsp, image2 and the rest of those
@@ -75,7 +77,8 @@ def _media(file: BinaryIO, exif: metadata.Beside) -> None:
             stopped = _demux(container, tracks)
             sensed = sensors.result(_timecode(container), exif.positions())
             head = _head(container, tracks, box_tree, exif.tags(), stopped=stopped, sensors=sensed)
-            _write(dataclasses.replace(head, structure=found), [track.arrays() for track in tracks])
+            head = dataclasses.replace(head, structure=found, signatures=_signatures(file, tracks))
+            _write(head, [track.arrays() for track in tracks])
     except (av.error.FFmpegError, OSError, ValueError) as error:
         tags, problem = exif.tags(), _why(error, box_tree)
         head = wire.Head(kind=kinds.UNKNOWN, boxes=box_tree, structure=found, metadata=tags, problem=problem)
@@ -118,8 +121,33 @@ def _demux(container: InputContainer, tracks: list[_Track]) -> str:
     return ""
 
 
+def _signatures(file: BinaryIO, tracks: Sequence[_Track]) -> tuple[Signature, ...]:
+    """Of the streams in which a signer's message was seen: those are read a second time."""
+    if not any(track.signed for track in tracks):
+        return ()
+    from pipeline.media import signed  # brings certificates and keys: a tenth of a second that most files do without
+
+    found = (
+        signed.verify(partial(_packets, file, index), stream=index, codec=track.codec, extradata=track.extradata)
+        for index, track in enumerate(tracks)
+        if track.signed
+    )
+    return tuple(filter(None, found))
+
+
+def _packets(file: BinaryIO, stream: int) -> Iterator[tuple[int, bytes]]:
+    """The packets of one stream from the beginning, numbered as the first reading did; those that can be read."""
+    file.seek(0)
+    with contextlib.suppress(av.error.FFmpegError, OSError, IndexError), _opened(file) as container:
+        there = (each for each in container.demux(container.streams[stream]) if each.size or each.pts is not None)
+        for number, packet in enumerate(there):
+            yield number, bytes(packet)
+            if number >= _MOST_PACKETS:
+                return
+
+
 class _Track:
-    """One stream's packets as they come."""
+    """One stream's packets as they come. `signed`: a signer's message was seen among them."""
 
     def __init__(self, stream: Any, sensors: telemetry.Reader) -> None:
         self._stream = stream
@@ -128,11 +156,14 @@ class _Track:
         self.traces: list[Trace] = []
         context = stream.codec_context
         self.codec: str = context.name if context else ""
-        self._extradata: bytes = (context.extradata or b"") if context else b""
-        self._pictures = heads.of_video(self.codec, self._extradata) if stream.type == "video" else None
-        self._sounds = heads.of_audio(self.codec, self._extradata) if stream.type == "audio" else None
+        self.extradata: bytes = (context.extradata or b"") if context else b""
+        self.signed = False
+        self._unsigned = stream.type == "video" and self.codec in ("h264", "hevc")
+        self._length = sei.length_size(self.extradata, self.codec)
+        self._pictures = heads.of_video(self.codec, self.extradata) if stream.type == "video" else None
+        self._sounds = heads.of_audio(self.codec, self.extradata) if stream.type == "audio" else None
         self._heads = self._pictures or self._sounds
-        self._look(0, self._extradata)
+        self._look(0, self.extradata)
 
     def take(self, packet: Any) -> None:
         pts, dts, duration, pos, size, flags = self._columns
@@ -149,6 +180,8 @@ class _Track:
             self._sensors.take(packet, float(self._stream.time_base or 0), self._stream.index, len(size) - 1)
         if self._heads:
             self._heads.take(memoryview(packet))
+        if self._unsigned and sei.signed(memoryview(packet), self._length, self.codec):
+            self.signed, self._unsigned = True, False
         if (key and self._stream.type == "video") or len(size) == 1:
             self._look(len(size) - 1, bytes(memoryview(packet)[:_LOOK]))
 
@@ -187,7 +220,7 @@ class _Track:
             height=seen.height if seen else None,
             sample_rate=heard.sample_rate if heard else None,
             channels=heard.channels if heard else None,
-            extradata_sha256=hashlib.sha256(self._extradata).hexdigest() if self._extradata else "",
+            extradata_sha256=hashlib.sha256(self.extradata).hexdigest() if self.extradata else "",
             still=stream.type == "video" and (len(self._columns[0]) <= 1 or cover),
         )
 

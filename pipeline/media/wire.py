@@ -32,6 +32,7 @@ from pipeline.continuity.model import (
     Trace,
     Track,
 )
+from pipeline.continuity.signed import Signature
 from pipeline.continuity.structure import Structure
 
 MAGIC = b"LHP1"
@@ -59,6 +60,7 @@ class Head:
     traces: tuple[Trace, ...] = ()
     photo: Photo | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
+    signatures: tuple[Signature, ...] = ()
     stopped: str = ""
     problem: tuple[str, str] | None = None
 
@@ -105,6 +107,7 @@ def decode(data: bytes, *, name: str, size: int) -> Picture:
         traces=head.traces,
         photo=head.photo,
         telemetry=head.telemetry,
+        signatures=head.signatures,
         stopped=head.stopped,
         problem=head.problem,
     )
