@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,15 @@ def check_files(
     beside: Sequence[str] = (),
     progress: Progress | None = None,
     begun: Begun | None = None,
+    trusted: Sequence[str] = (),
 ) -> Report:
     """Read and judge each file, several at a time, then the series among them.
 
     `names`: what the files are called (default: the paths), for display and for finding the series: stored originals
     bear digests for names. `device`: the profile of the device they are said to come from. `beside`: names of further
-    files that lay with these and are not checked. `progress` and `begun`: see `pipeline.reading.Readers`. What is in a
-    file never makes this fail; raises NotFound or Refused, before anything is read, when a file is absent or may not
-    be opened.
+    files that lay with these and are not checked. `trusted`: certificates (PEM) whose word on signing keys counts.
+    `progress` and `begun`: see `pipeline.reading.Readers`. What is in a file never makes this fail; raises NotFound or
+    Refused, before anything is read, when a file is absent or may not be opened.
     """
     shown = [_display(path) for path in paths] if names is None else list(names)
     limits = thresholds or Thresholds()
@@ -74,7 +75,7 @@ def check_files(
 
     def one(path: Path, name: str) -> tuple[Picture, FileReport]:
         picture, sha256 = readers.look(path, name)
-        report = judge(picture, sha256, limits, device)
+        report = judge(replace(picture, anchors=tuple(trusted)), sha256, limits, device)
         return picture.settled(), report
 
     with Readers(sizes, progress, begun) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:

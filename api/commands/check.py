@@ -34,11 +34,21 @@ Activity = Annotated[
     str,
     typer.Option(help="执法活动起止，检查哪些时段无录制 · spans of an activity nobody recorded", metavar="START/END"),
 ]
+Trust = Annotated[
+    list[Path] | None,
+    typer.Option("--trust", help="信任的签名证书 · certificates that vouch for signing cameras", metavar="CA.pem"),
+]
 Language = Annotated[Lang, typer.Option(help="文字的语言 · language of the text")]
 
 
 def check(
-    files: Files, *, as_json: Json = False, profile: Device = None, activity: Activity = "", lang: Language = Lang.ZH
+    files: Files,
+    *,
+    as_json: Json = False,
+    profile: Device = None,
+    activity: Activity = "",
+    trust: Trust = None,
+    lang: Language = Lang.ZH,
 ) -> None:
     """检查音像文件是否连续、是否被改动 · Check recordings for gaps, splices and alterations.
 
@@ -53,7 +63,7 @@ def check(
     device = _profile(profile)
     span = _span(activity)
     with _bar(lang, show=not as_json) as progress:
-        report = check_files(paths, device=device, progress=progress)
+        report = check_files(paths, device=device, trusted=_anchors(trust or []), progress=progress)
     told = report.as_json()
     if span:
         told["activity"] = _coverage(told, *span)
@@ -73,6 +83,21 @@ def _profile(path: Path | None) -> Profile | None:
     from pipeline.profiles import load
 
     return load(path)
+
+
+def _anchors(paths: list[Path]) -> list[str]:
+    """The certificates in these files. Raises Refused where one holds none."""
+    from pipeline.continuity.trust import anchors
+    from storage.errors import Refused
+
+    found: list[str] = []
+    for path in paths:
+        try:
+            found += anchors(path.read_bytes())
+        except (OSError, ValueError) as error:
+            zh, en = f"{path} 不是可读取的 PEM 证书。", f"{path} holds no certificate that can be read (PEM)"
+            raise Refused(zh, en) from error
+    return found
 
 
 def _span(activity: str) -> tuple[datetime, datetime] | None:

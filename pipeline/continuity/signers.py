@@ -33,8 +33,8 @@ def keys(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             if signer.vouched is False:
                 yield _doubtful(track, signer, "KEY-NOT-VOUCHED", *_NOT_VOUCHED)
             if picture.anchors and (why := _untrusted(picture, signature, signer)):
-                zh = "签名密钥不能追溯到所给的信任证书"
-                yield _doubtful(track, signer, "KEY-NOT-TRUSTED", zh, f"the signing key is not to be trusted: {why}")
+                zh, en = "签名密钥不能追溯到所给的信任证书", f"the signing key leads to no trusted certificate: {why}"
+                yield _doubtful(track, signer, "KEY-NOT-TRUSTED", zh, en)
 
 
 _NOT_VOUCHED = (
@@ -126,7 +126,7 @@ def _whose(picture: Picture, signature: Signature) -> tuple[str, str]:
     if not picture.anchors or not signature.signers:
         return "密钥属于谁未经核实。", "Whose key it is was not verified."
     if any(_untrusted(picture, signature, each) for each in signature.signers):
-        return "密钥不可追溯。", "The key is not to be trusted."
+        return "密钥不能追溯到所给的信任证书。", "The key does not go back to a trusted certificate."
     return "密钥可追溯到所给的信任证书。", "The key goes back to a trusted certificate."
 
 
