@@ -191,8 +191,9 @@ class _Scan:
         self._errors += block.count - len(block.flags.translate(None, _FAULTY))
         self._scrambled += len(block.control.translate(None, _CLEAR))
         declared = self._clocks(block)
-        alone = len({pid & 0xFF for pid in set(block.pids)}) == len(set(block.pids))
-        for pid in set(block.pids):
+        present = sorted(set(block.pids))  # the PAT first: it tells which PIDs hold tables
+        alone = len({pid & 0xFF for pid in present}) == len(present)
+        for pid in present:
             chosen = block.low.translate(_EQUAL[pid & 0xFF])
             if not alone:
                 chosen = _both(chosen, block.high.translate(_EQUAL[pid >> 8]))
