@@ -75,7 +75,7 @@ def small_sizes(body: bytes) -> tuple[array[int], int]:
     if bits == 16:
         return array("I", numbers(body, "H", 12, count)), count
     if bits == 8:
-        return array("I", body[12 : 12 + count]), count
+        return array("I", list(body[12 : 12 + count])), count
     nibbles = (half for byte in body[12 : 12 + (count + 1) // 2] for half in (byte >> 4, byte & 15))
     return array("I", [size for size, _ in zip(nibbles, range(count), strict=False)]), count
 
