@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.check import check_files
-from pipeline.continuity.docking import DockedCopy, check_history, check_vanished
+from pipeline.continuity.docking import DockedCopy, check_card_date, check_history, check_vanished
 from pipeline.continuity.profile import Profile
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import of_findings, worst
@@ -29,7 +29,7 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Analysis, Docking, Job, Original, Recording
 from storage.clock import Clock, iso, new_id
 from storage.errors import IntegrityError
-from storage.records import Actor, CustodyEvent, JobKind, MediaKind, Verdict
+from storage.records import Actor, CustodyEvent, Finding, JobKind, MediaKind, Verdict
 
 SERVICE = Actor("service", "analyse")
 
@@ -57,6 +57,7 @@ class Analyse:
         report = self._check(known, progress)
         now = self._clock()
         findings = [finding for copy in known.own for finding in check_history(copy, known.history)]
+        findings += _card_dates(known, report)
         findings += check_vanished(known.awaited, known.arrived, now, self._hand_over)
         report["docking"] = {"findings": [finding.as_json() for finding in findings]}
         verdict = worst([*_verdicts(report), of_findings(findings)])
@@ -164,6 +165,18 @@ def _known(session: Session, recording_id: str) -> _Known:
         arrived=kept(session, {line.sha256 for line in awaited}),
         device=for_device(session, session.get_one(Recording, recording_id).device_serial),
     )
+
+
+def _card_dates(known: _Known, report: Mapping[str, Any]) -> list[Finding]:
+    """The dates of the card against those inside the files."""
+    listed = {line.sha256: line for line in known.own}
+    findings: list[Finding] = []
+    for file in report["files"]:
+        media, line = file["media"], listed.get(file["sha256"])
+        told = media.get("created") or (media["created_local"] + "Z" if media.get("created_local") else None)
+        if line is not None and told:
+            findings += check_card_date(line, datetime.fromisoformat(told), media.get("duration") or 0.0)
+    return findings
 
 
 def _verdicts(report: Mapping[str, Any]) -> list[Verdict]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
 
+from pipeline.continuity.clocks import off_by_zone
 from storage.records import Axis, Finding, Severity
 
 CLOCK_MARGIN = timedelta(seconds=120)  # card file systems keep times to 2 s, camera clocks drift by seconds a day
@@ -43,6 +44,34 @@ def check_history(file: DockedCopy, history: Sequence[DockedCopy]) -> Iterator[F
         yield _set_back(file, reset)
     elif passed := _passed_over(file, earlier):
         yield _backdated(file, passed)
+
+
+def check_card_date(file: DockedCopy, began: datetime, lasts: float) -> Iterator[Finding]:
+    """REC-TRUE/DOCK-DATE: the date the card gives the file is neither its recording's beginning nor its end.
+
+    `began`: as the file says it; `lasts`: seconds. The camera writes both by one clock, card file systems keep local
+    time: differences of a time zone are left aside. Whoever changes a file on the card, or puts one there, dates it.
+    """
+    off = (file.modified - began).total_seconds()
+    rest = min((off_by_zone(off - late) for late in (0.0, lasts)), key=abs)
+    if abs(rest) > CLOCK_MARGIN.total_seconds():
+        yield Finding(
+            code="REC-TRUE/DOCK-DATE",
+            axis=Axis.PROVENANCE,
+            severity=Severity.SUSPICION,
+            zh=f"存储卡上 {file.path} 的修改时间 {_day(file.modified)} 与录制时间 {_day(began)} 不符（时区除外）："
+            "文件在录制之后被写过，或日期被改过。",
+            en=f"the card dates {file.path} {_day(file.modified)}, the recording is of {_day(began)}, zones aside: "
+            "it was written after it was recorded, or a date was changed",
+            evidence={
+                "path": file.path,
+                "sha256": file.sha256,
+                "modified": file.modified.isoformat(),
+                "began": began.isoformat(),
+                "lasts": lasts,
+                "docking": file.docking,
+            },
+        )
 
 
 def check_vanished(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.support.web import Bureau
 
 STATION = Actor("station", "ST-01")
+SHOT = datetime(2026, 11, 18, 1, 30, 24, tzinfo=UTC)
 
 
 def take_in(office: Bureau, file: Path, *, docking: str | None = None, folder: str = "DCIM") -> str:
@@ -114,7 +115,7 @@ def test_nothing_is_concluded_from_bytes_that_are_not_the_original(office: Burea
 
 
 def dock(office: Bureau, days: int, files: dict[str, str]) -> str:
-    """A docking manifest in the database: path → digest, all shot on day 0."""
+    """A docking manifest in the database: path → digest, all as the sample card dates its second segment."""
     moment = office.clock.now + timedelta(days=days)
     docking = new_id()
     with office.services.catalogue.write() as session:
@@ -132,7 +133,7 @@ def dock(office: Bureau, days: int, files: dict[str, str]) -> str:
             session.add(
                 DockedFile(
                     docking_id=docking, path=path, device_serial="LH00012", size=1, sha256=sha256,
-                    modified=office.clock.now - timedelta(hours=1),
+                    modified=SHOT,
                 )
             )  # fmt: skip
     return docking

@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from pipeline.continuity.docking import DockedCopy, check_history, check_vanished
+import pytest
+
+from pipeline.continuity.docking import DockedCopy, check_card_date, check_history, check_vanished
 
 MONDAY = datetime(2026, 11, 16, 18, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -96,3 +98,19 @@ def test_a_file_listed_again_waits_from_its_last_listing() -> None:
     shot = MONDAY - timedelta(hours=1)
     history = [line("d1", MONDAY, "A.MP4", "aa", shot), line("d2", TUESDAY, "A.MP4", "aa", shot)]
     assert late(history, set(), 25) == [] and late(history, set(), 49) == ["A.MP4"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (timedelta(0), []),
+        (timedelta(minutes=10), []),  # by its end
+        (timedelta(minutes=10, hours=8), []),  # the card keeps local time
+        (timedelta(minutes=22), ["REC-TRUE/DOCK-DATE"]),
+        (timedelta(days=3), ["REC-TRUE/DOCK-DATE"]),
+        (timedelta(days=-3), ["REC-TRUE/DOCK-DATE"]),
+    ],
+)
+def test_the_cards_date_against_the_recordings(written: timedelta, expected: list[str]) -> None:
+    file = line("d1", TUESDAY, "A.MP4", "aa", MONDAY + written)
+    assert [finding.code for finding in check_card_date(file, MONDAY, 600.0)] == expected
