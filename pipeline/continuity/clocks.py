@@ -47,25 +47,35 @@ def apple_date(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def name_date(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-TRUE/NAME-DATE: the time in the file's name is not the one inside it, neither at its start nor at its end.
 
-    Devices name a file by the clock with which they date it. Later segments bear the recording's start: left out.
+    Devices name a file by the clock with which they date it, people as they like: another day is a suspicion, another
+    hour a note (a suspicion by the profile of a device whose names agree). Later segments bear the recording's start:
+    left out.
+    """
+    found, apart = name_and_date(picture)
+    inside = _dated(picture)
+    if inside is not None and abs(apart) > limits.name_date:
+        yield Finding(
+            code="REC-TRUE/NAME-DATE",
+            axis=Axis.PROVENANCE,
+            severity=Severity.SUSPICION if abs(apart) > FARTHEST else Severity.NOTE,
+            zh=f"文件名中的时间 {found} 与文件内的时间 {date(inside)} 不符（时区除外），文件可能被改名或改过日期。",
+            en=f"the time in the name, {found}, is not the one inside, {date(inside)}, in any time zone: "
+            "renamed, or its dates were changed",
+            evidence={"name": found, "inside": inside, "apart": round(apart, 1)},
+        )
+
+
+def name_and_date(picture: Picture) -> tuple[str, float]:
+    """The time in the file's name and the seconds by which that inside it is later, time zones aside; "" and 0 where
+    one of them is not there. Of the recording's start and end the nearer one counts.
     """
     found = _IN_NAME.search(PurePath(picture.name.replace("\\", "/")).stem)
     named = compact(found[1] + found[2]) if found else None
     inside = _dated(picture)
     if not found or named is None or inside is None or (series_key(picture.name).sequence or 0) > 1:
-        return
+        return "", 0.0
     off = inside - named.timestamp()
-    apart = min((off_by_zone(off - late) for late in (0.0, picture.media_duration or 0.0)), key=abs)
-    if abs(apart) > limits.name_date:
-        yield Finding(
-            code="REC-TRUE/NAME-DATE",
-            axis=Axis.PROVENANCE,
-            severity=Severity.SUSPICION,
-            zh=f"文件名中的时间 {found[0]} 与文件内的时间 {date(inside)} 不符（时区除外），文件可能被改名或改过日期。",
-            en=f"the time in the name, {found[0]}, is not the one inside, {date(inside)}, in any time zone: "
-            "renamed, or its dates were changed",
-            evidence={"name": found[0], "inside": inside, "apart": round(apart, 1)},
-        )
+    return found[0], min((off_by_zone(off - late) for late in (0.0, picture.media_duration or 0.0)), key=abs)
 
 
 def _dated(picture: Picture) -> float | None:

@@ -20,7 +20,7 @@ from storage.records import Axis, Finding, NotChecked, Severity
 SCHEMA = "liuhen.profile/1"
 ENOUGH = 3
 # Traits that don't depend on the mode of recording.
-_EVERYWHERE = {"software", "signed", "sensors", "metadata", "name", "extras", "photo"}
+_EVERYWHERE = {"software", "signed", "sensors", "metadata", "name", "named", "extras", "photo"}
 # Of a mode that was not learned: these are compared with those of the other modes.
 _ALIKE = {"format", "brand", "boxes"}
 # Findings about how a file is written: a device may earn them with every file. Gaps and jumps are never usual.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
 
+from pipeline.continuity.clocks import name_and_date
 from pipeline.continuity.coding import IDR
 from pipeline.continuity.model import KEY, Picture, Track
 from pipeline.continuity.photos import built
@@ -20,6 +21,7 @@ from pipeline.continuity.traces import LIBAV, program
 from pipeline.continuity.writers import signatures
 
 WRITER, ENCODER, HABIT = "writer", "encoder", "habit"
+_NAMED_AT = 30.0  # seconds from the name to the first picture, as Thresholds.name_date
 _RATES = (10, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240)  # with those a thousandth below
 # Boxes that come and go with circumstances: a position found, sound that starts late, files beyond 4 GiB, B pictures.
 _OPTIONAL = {
@@ -55,6 +57,7 @@ _NAMES = {
     "group": (HABIT, "画面组长度", "the length of its groups of pictures"),
     "sensors": (HABIT, "传感器数据", "its sensors' data"),
     "metadata": (HABIT, "元数据的种类", "the kinds of its metadata"),
+    "named": (HABIT, "文件名中的时间", "the time in its name"),
     "name": (HABIT, "文件命名方式", "how the file is named"),
 }
 NAMES = {trait: (zh, en) for trait, (_, zh, en) in _NAMES.items()}
@@ -90,7 +93,7 @@ def _rate(rate: float | None) -> str:
 def traits(picture: Picture) -> list[Trait]:
     """Every trait of the file, each once."""
     found = [*_container(picture), *_software(picture), *_tracks(picture), *_photo(picture)]
-    found.append(Trait("name", name_form(picture)))
+    found += [Trait("name", name_form(picture)), Trait("named", _named(picture))]
     found += [Trait("sensors", source) for source in picture.telemetry.sources]
     found += [Trait("metadata", group) for group in sorted(_groups(picture))]
     return list(dict.fromkeys(Trait(trait.name, _printable(trait.value)) for trait in found if trait.value))
@@ -209,6 +212,12 @@ def name_form(picture: Picture) -> str:
     """The file's name with its figures left open: LH00012_20261118093000_0001.MP4 is LH#_#_#.MP4."""
     path = PurePath(picture.name.replace("\\", "/"))
     return re.sub(r"\d+", "#", path.stem)[:80] + path.suffix.upper()
+
+
+def _named(picture: Picture) -> str:
+    """Whether the time in the name is the one inside."""
+    told, apart = name_and_date(picture)
+    return ("as inside" if abs(apart) <= _NAMED_AT else "other than inside") if told else ""
 
 
 def _groups(picture: Picture) -> set[str]:

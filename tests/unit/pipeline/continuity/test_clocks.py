@@ -44,8 +44,8 @@ def test_no_time_zone_is_days_wide(seconds: float) -> None:
     [
         ("LH00012_20261118093000_0001.MP4", []),  # local time in the name, UTC inside
         ("LH00012_20261118092958_0001.MP4", []),  # named two seconds before it began
-        ("LH00012_20261118094000_0001.MP4", ["NAME-DATE"]),
-        ("LH00012_20261101093000_0001.MP4", ["NAME-DATE"]),
+        ("LH00012_20261118094000_0001.MP4", [("NAME-DATE", "note")]),
+        ("LH00012_20261101093000_0001.MP4", [("NAME-DATE", "suspicion")]),
         ("LH00012_20261118091000_0002.MP4", []),  # a later segment bears the recording's start
         ("VID_20261118_093000.mp4", []),
         ("PXL_20261118_013000123.mp4", []),
@@ -55,13 +55,13 @@ def test_no_time_zone_is_days_wide(seconds: float) -> None:
         ("报告 20261119 终稿.mp4", []),
     ],
 )
-def test_the_time_in_the_name_against_the_one_inside(name: str, expected: list[str]) -> None:
-    assert [signal for signal, _ in told(found(film(name)))] == expected
+def test_the_time_in_the_name_against_the_one_inside(name: str, expected: list[tuple[str, str]]) -> None:
+    assert told(found(film(name))) == expected
 
 
 def test_a_file_may_be_dated_by_its_end_and_named_by_its_start() -> None:
     assert found(film("VID_20261118_092800.mp4", seconds=120)) == []
-    assert told(found(film("VID_20261118_092800.mp4", seconds=60))) == [("NAME-DATE", "suspicion")]
+    assert told(found(film("VID_20261118_092800.mp4", seconds=60))) == [("NAME-DATE", "note")]
 
 
 def test_a_photo_is_dated_by_its_exif() -> None:
@@ -69,7 +69,7 @@ def test_a_photo_is_dated_by_its_exif() -> None:
     photo = Picture("IMG_20261118_093001.jpg", 9, "photos", metadata=Metadata(tags), photo=Photo("image/jpeg", True))
     assert found(photo) == []
     other = Picture("IMG_20261118_095001.jpg", 9, "photos", metadata=Metadata(tags), photo=Photo("image/jpeg", True))
-    assert told(found(other)) == [("NAME-DATE", "suspicion")]
+    assert told(found(other)) == [("NAME-DATE", "note")]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,11 @@ def test_photos_have_habits_too() -> None:
     assert departures(photo(saved), profile) == [("PROFILE-PHOTO", "violation")]
 
 
+def test_a_device_whose_names_agree_with_its_dates() -> None:
+    renamed = recording(9, name="LH1_20231114211320_0001.MP4", boxes=boxes(track_box(), created=1_700_000_400))
+    assert departures(renamed) == [("PROFILE-NAMED", "suspicion")]
+
+
 def test_values_are_printable_whatever_is_in_the_file() -> None:
     strange = recording(1, tags={"UserData:Software": "a\0b\x1b[31m"}, name="a\0b\x1b.MP4")
     assert all(trait.value.isprintable() for trait in traits.traits(strange))
