@@ -135,7 +135,11 @@ def _off_count(steps: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _turns_over(due: int, found: int) -> bool:
-    return any(due % modulus == found and due >= modulus for modulus in (2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096))
+    """Whether a counter of some whole number of bits goes from below `due` to `found`."""
+    return found < due and due - found in _TURNS
+
+
+_TURNS = {1 << bits for bits in range(2, 17)}
 
 
 def _off_cycle(steps: Sequence[tuple[int, int]]) -> list[int]:

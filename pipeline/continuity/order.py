@@ -129,8 +129,9 @@ def _step(track: Track, before: Counted, after: Counted) -> Step:
 def _breaks(track: Track, steps: Sequence[Step], usual: int) -> list[Step]:
     odd = [step for step in steps if step.counts != usual]
     unit = _unit(track, steps, usual) if odd else 0.0
-    modulus = track.coding.order_modulus if track.coding else 0
-    return [step for step in odd if not _in_time(step, unit, modulus)]
+    modulus, timed = (track.coding.order_modulus, track.coding.order_tick > 0) if track.coding else (0, False)
+    slack = max(1.0 if timed else 0.5, 0.5 * usual)  # half a picture; times are rounded to a count, up or down
+    return [step for step in odd if not _in_time(step, unit, modulus, slack)]
 
 
 def _unit(track: Track, steps: Sequence[Step], usual: int) -> float:
@@ -141,12 +142,12 @@ def _unit(track: Track, steps: Sequence[Step], usual: int) -> float:
     return timed[len(timed) // 2] / usual if timed and usual else 0.0
 
 
-def _in_time(step: Step, unit: float, modulus: int) -> bool:
-    """Whether the step is as long as its timestamps say, give or take half a picture; counts wrap at the modulus."""
+def _in_time(step: Step, unit: float, modulus: int, slack: float) -> bool:
+    """Whether the step is as long as its timestamps say, give or take `slack` counts; counts wrap at the modulus."""
     if step.seconds is None or unit <= 0 or step.seconds <= 0:
         return False
     off = (step.seconds / unit - step.counts) % modulus
-    return min(off, modulus - off) <= max(0.5, 0.02 * abs(step.counts))
+    return min(off, modulus - off) <= max(slack, 0.02 * abs(step.counts))
 
 
 def _places(breaks: Sequence[Step]) -> list[list[Step]]:

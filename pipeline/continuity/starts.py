@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.continuity.coding import ENDED, IDR, INTRA, LEADING, SLICE, SPLICE, UNCOUNTED
+from pipeline.continuity.coding import ENDED, IDR, INTRA, LEADING, SLICE, SPLICE, UNCOUNTED, UNSCALED
 from pipeline.continuity.model import DISCARD, KEY, UNKNOWN, Picture, Track
 from pipeline.continuity.moments import at, evidence, time_of
 from pipeline.continuity.order import Counted, runs_of
@@ -64,6 +64,42 @@ def restarts(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         if again and len(again) <= min(limits.few_breaks, len(keys) // 4):
             for number in again:
                 yield _again(track, number)
+
+
+def start_levels(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-CONTINUOUS/ENCODER-START: a key picture is quantised as the very first one, and as no other.
+
+    Rate control has nothing to go by when it begins: many encoders code their first picture much coarser or finer than
+    those after it. The same jump, there and back, once more within the file is another beginning.
+    """
+    for track in picture.of_kind("video"):
+        keys = [(n, qp) for n, qp in enumerate(track.slices.qp if track.slices else ()) if qp != UNSCALED]
+        jump = keys[0][1] - keys[1][1] if len(keys) > limits.start_keys else 0
+        if abs(jump) >= limits.start_jump:
+            alike = [keys[n][0] for n in range(2, len(keys) - 1) if _starts_alike([qp for _, qp in keys], n, jump)]
+            for number in alike if len(alike) <= limits.few_breaks else ():
+                yield _started(track, number, keys)
+
+
+def _starts_alike(qps: Sequence[int], n: int, jump: int) -> bool:
+    sign = 1 if jump > 0 else -1
+    up, down = sign * (qps[n] - qps[n - 1]), sign * (qps[n] - qps[n + 1])
+    return abs(qps[n] - qps[0]) <= 1 and up >= 0.4 * abs(jump) and down >= 0.75 * abs(jump)
+
+
+def _started(track: Track, number: int, keys: Sequence[tuple[int, int]]) -> Finding:
+    zh, en = at(track, number)
+    return Finding(
+        code="REC-CONTINUOUS/ENCODER-START",
+        axis=Axis.TIMELINE,
+        severity=Severity.SUSPICION,
+        start=time_of(track, number),
+        end=time_of(track, number),
+        zh=f"{zh}关键帧的量化与全片第一帧相同，而与前后不同：编码器可能在此重新开始，或为拼接点。",
+        en=f"{en} a key picture is quantised as the very first one, unlike those around it: the encoder may have begun "
+        "anew, or another recording was joined on",
+        evidence=evidence(track, number, qp=[qp for n, qp in keys if n == number], first_qp=keys[0][1]),
+    )
 
 
 def _again(track: Track, number: int) -> Finding:
@@ -164,4 +200,4 @@ def _flags(track: Track) -> Iterator[tuple[int, int]]:
     yield from enumerate(track.slices.flags if track.slices else ())
 
 
-CHECKS = (head, restarts, overlaps, splice_marks, ended_sequences)
+CHECKS = (head, restarts, start_levels, overlaps, splice_marks, ended_sequences)

@@ -58,6 +58,11 @@ class Thresholds:
     buffer_steps: int = 6
     buffer_breaks: float = 0.1
     stream_clock: float = 1.1
+    # The first key picture's quantiser against the next one's. Real cameras: 0 and 21 (of 51 steps).
+    start_keys: int = 8
+    start_jump: int = 4
+    # Signs of a joint that meet: seconds apart. Picture and sound are cut at their own frames.
+    joint: float = 0.35
     # Group-of-pictures pattern: strict when so many whole groups are there and so large a part of them keeps to it (one
     # or two may always break it).
     gop_groups: int = 8

@@ -12,6 +12,7 @@ from pipeline.continuity import (
     boundaries,
     cadence,
     container,
+    joints,
     photos,
     profile,
     provenance,
@@ -50,7 +51,8 @@ def judge(picture: Picture, sha256: str, limits: Thresholds, device: Profile | N
         findings: tuple[Finding, ...] = (_unreadable(picture.problem),)
         verdict = Verdict.UNREADABLE
     else:
-        findings = tuple(_bounded(signers.in_its_light(_found(picture, limits, device), picture)))
+        found = list(signers.in_its_light(_found(picture, limits, device), picture))
+        findings = tuple(_bounded([*found, *joints.joints(found, picture, limits)]))
         verdict = of_findings(findings)
     return FileReport(picture.name, sha256, media(picture), verdict, findings, tuple(not_checked(picture, device)))
 

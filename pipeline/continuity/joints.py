@@ -1,0 +1,88 @@
+"""Do signs of different kinds meet at one place? Each by itself has honest reasons; together they are a joint.
+
+A camera that puts in a key picture early does not disturb its sound; a clock that is set does not end a group of
+pictures. Where the coded stream is broken off and the times or the sound are too, something was cut, joined or stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.continuity.model import Picture
+from pipeline.continuity.thresholds import Thresholds
+from pipeline.continuity.words import clock
+from storage.records import Axis, Finding, Severity
+
+# What each kind of sign speaks of: the coded stream, its times (of picture or sound), what is seen when decoded.
+_CODED = {
+    "FRAME-NUM", "IDR-ID", "PICTURE-ORDER", "GOP-BREAK", "ENCODER-AGAIN", "ENCODER-START", "ENCODER-RESTART",
+    "SEQUENCE-END", "SPLICE-MARK", "PARAMETERS-CHANGED",
+}  # fmt: skip
+_TIMED = {"OFF-GRID", "GAP-PTS", "GAP-AUDIO", "SAME-TIME", "TIME-BACKWARDS", "SOUND-FRAMES"}
+_SEEN = {"SCENE-CUT", "FOREIGN-PICTURES"}
+_LONG = 3.0  # seconds: a sign that is spread further stands at its two ends
+
+
+def joints(findings: Sequence[Finding], picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-CONTINUOUS/JOINT: two suspicions of different kinds at one place, where nothing is proven yet."""
+    proven = [f for f in findings if f.severity is Severity.VIOLATION and f.axis is Axis.TIMELINE]
+    suspicions = [f for f in findings if f.severity is Severity.SUSPICION and f.start is not None]
+    kinds = {id(f): kind for f in suspicions if (kind := _kind(f, picture))}
+    done: list[Finding] = []
+    for first in (f for f in suspicions if kinds.get(id(f)) == "coded"):
+        others = [f for f in suspicions if kinds.get(id(f)) not in (None, "coded") and _meet(first, f, limits.joint)]
+        if others and not any(_meet(first, f, limits.joint) for f in (*proven, *done)):
+            joint = _joint(first, others)
+            done.append(joint)
+            yield joint
+
+
+def _kind(finding: Finding, picture: Picture) -> str | None:
+    signal = finding.code.partition("/")[2]
+    if signal in _CODED:
+        return "coded"
+    if signal in _SEEN:
+        return "seen"
+    if signal not in _TIMED:
+        return None
+    stream = finding.evidence.get("stream")
+    sound = any(track.stream.index == stream for track in picture.of_kind("audio"))
+    return "heard" if sound or signal == "GAP-AUDIO" else "timed"
+
+
+def _edges(finding: Finding) -> tuple[float, ...]:
+    start = finding.start if finding.start is not None else 0.0
+    end = finding.end if finding.end is not None else start
+    return tuple(sorted((start, end)))
+
+
+def _meet(first: Finding, second: Finding, near: float) -> bool:
+    """Whether an end of one stands at an end of the other, or at a short one as a whole."""
+    if first.start is None or second.start is None:
+        return False
+    a, b = _edges(first), _edges(second)
+    if b[1] - b[0] <= _LONG and any(b[0] - near <= edge <= b[1] + near for edge in a):
+        return True
+    return any(abs(x - y) <= near for x in a for y in b)
+
+
+def _joint(first: Finding, others: Iterable[Finding]) -> Finding:
+    signs = [first, *others]
+    moment = min(
+        (edge for edge in _edges(first)), key=lambda edge: min(abs(edge - e) for o in others for e in _edges(o))
+    )
+    return Finding(
+        code="REC-CONTINUOUS/JOINT",
+        axis=Axis.TIMELINE,
+        severity=Severity.VIOLATION,
+        start=moment,
+        end=moment,
+        zh=f"{clock(moment)} 处几种互不相干的迹象重合（{'、'.join(_names(signs))}）：录像在此被剪断、拼接或中断。",
+        en=f"at {clock(moment)} signs of different kinds meet ({', '.join(_names(signs))}): the recording was cut, "
+        "joined or stopped here",
+        evidence={"signs": [[each.code, each.start, each.end] for each in signs[:8]]},
+    )
+
+
+def _names(signs: Iterable[Finding]) -> list[str]:
+    return list(dict.fromkeys(each.code.partition("/")[2] for each in signs))
