@@ -93,7 +93,7 @@ class Signature:
     `times`: Unix seconds of the first and last signed moment. `uncovered`: units with picture data of kinds that these
     signatures never cover, the first of them in `uncovered_packet`. `unread`: why nothing is proven, "" when something
     is: version (no message can be read), key, keyless, bad (no signature fits), other (the signatures fit, the pictures
-    are others), short (too few messages to tell).
+    are others), short (too few messages to tell), failed (the reader did).
     """
 
     stream: int

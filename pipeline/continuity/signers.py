@@ -169,7 +169,8 @@ def not_checked(picture: Picture) -> Iterator[NotChecked]:
     for signature in picture.signatures:
         if signature.unread in _UNREAD:
             en, zh = _UNREAD[signature.unread]
-            yield NotChecked("signature", f"{signature.scheme}: {en}", f"{signature.scheme}：{zh}")
+            scheme = signature.scheme or "?"
+            yield NotChecked("signature", f"{scheme}: {en}", f"{scheme}：{zh}")
         if signature.groups and not picture.anchors:
             why = "the signing key is not attested: no trusted certificates were given (--trust)"
             yield NotChecked("signature-key", why, "签名密钥属于谁未核实：未给出信任证书（--trust）")
@@ -179,6 +180,7 @@ def not_checked(picture: Picture) -> Iterator[NotChecked]:
 
 
 _UNREAD = {
+    "failed": ("the signatures could not be read", "签名信息无法读取"),
     "version": ("its messages are of a version that is not known", "签名信息的版本无法识别"),
     "key": ("the signing key can't be read", "签名密钥无法识别"),
     "keyless": ("the stream does not hold the signing key", "码流中没有签名密钥"),

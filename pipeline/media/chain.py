@@ -70,6 +70,8 @@ class Chain:
         """A unit that signatures cover. `own`: its hash; `kind`: bits of `matching`."""
         self.window.add(own, packet, kind)
         if self.window.end - self._gap.start > _MOST_WAITING:
+            self._settle()  # no message comes soon: the last one has all that it spoke of
+        if self.window.end - self._gap.start > _MOST_WAITING:
             self._give_up(_MOST_WAITING // 2)
 
     def unreadable(self) -> None:
@@ -269,6 +271,9 @@ class Chain:
             if group not in late:
                 self._unproven(group, "absent")
         tail = self._tail(late)
+        if self._linked_on and (start := self._gap.start) < self.window.end:
+            self._units, self._pictures = self._units + 1, self._pictures + 1
+            self._packets = _hull(self._packets, (self.window.packet(start),) * 2)
         return Signature(
             stream=stream,
             scheme=self.scheme,

@@ -201,8 +201,8 @@ class Matcher:
     def _rekeyed(self, message: Message, start: int) -> Found | None:
         """Nearly all pictures of the group behind a key picture that is not the one that was signed."""
         window, listed = self._window, message.hashes
-        firsts = window.numbered(FIRST, start, window.end)[:_TRIES]
-        for low, after in zip(firsts, [*firsts[1:], window.end], strict=True):
+        firsts = window.numbered(FIRST, start, window.end)
+        for low, after in zip(firsts[:_TRIES], [*firsts[1:], window.end], strict=False):
             high = min(after + message.old, window.end, low + _REACH)
             self._work -= 2 * (high - low)
             if self._work < 0:
