@@ -21,13 +21,15 @@ _LEAST_VOID = 1024  # bytes
 def clusters(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/CLUSTER: a cluster's own notes are wrong, or its time runs back.
 
-    Where notes are wrong from the first cluster on and alike, the header was rewritten: a suspicion of the file.
+    Where notes are wrong from the first cluster on and alike, the header was rewritten: a suspicion of the file. Time may
+    run back a little: some muxers date a cluster by its first picture in decoding order, which is not shown first.
     """
     found = picture.structure.matroska if picture.structure else None
     if not found:
         return
-    for offset in sorted({step.offset for step in found.steps}):
-        steps = [step for step in found.steps if step.offset == offset]
+    told = [step for step in found.steps if step.what != "time" or step.noted - step.found > limits.backwards]
+    for offset in sorted({step.offset for step in told}):
+        steps = [step for step in told if step.offset == offset]
         yield _cluster(picture, steps)
 
 

@@ -107,6 +107,7 @@ def test_clusters_that_are_not_where_they_say() -> None:
     (head,) = found(mkv(steps=(ClusterStep("position", 0, 0.0, 12, 50),), step_count=1))
     assert told([head]) == [("CLUSTER", "suspicion")] and head.code.startswith("REC-TRUE"), "the header was rewritten"
     assert told(found(mkv(steps=(ClusterStep("time", 10_000, 3.0, 4.0, 3.0),)))) == [("CLUSTER", "suspicion")]
+    assert found(mkv(steps=(ClusterStep("time", 10_000, 3.9, 4.0, 3.9),))) == [], "pictures out of decoding order"
 
 
 def test_cues_to_clusters_that_are_not_there() -> None:
