@@ -21,8 +21,8 @@ _LEAST_VOID = 1024  # bytes
 def clusters(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/CLUSTER: a cluster's own notes are wrong, or its time runs back.
 
-    Where notes are wrong from the first cluster on and alike, the header was rewritten: a suspicion of the file. Time may
-    run back a little: some muxers date a cluster by its first picture in decoding order, which is not shown first.
+    Where notes are wrong from the first cluster on and alike, the header was rewritten: a suspicion of the file. Time
+    may run back a little: some muxers date a cluster by its first picture in decoding order, which isn't shown first.
     """
     found = picture.structure.matroska if picture.structure else None
     if not found:
