@@ -60,14 +60,16 @@ def check_files(
     progress: Progress | None = None,
     begun: Begun | None = None,
     trusted: Sequence[str] = (),
+    deep: bool = False,
 ) -> Report:
     """Read and judge each file, several at a time, then the series among them.
 
     `names`: what the files are called (default: the paths), for display and for finding the series: stored originals
     bear digests for names. `device`: the profile of the device they are said to come from. `beside`: names of further
-    files that lay with these and are not checked. `trusted`: certificates (PEM) whose word on signing keys counts.
-    `progress` and `begun`: see `pipeline.reading.Readers`. What is in a file never makes this fail; raises NotFound or
-    Refused, before anything is read, when a file is absent or may not be opened.
+    files that lay with these and are not checked. `trusted`: certificates (PEM) whose word on signing
+    keys counts. `deep`: decode pictures and sound too, and read the burned-in clock. `progress` and `begun`: see
+    `pipeline.reading.Readers`. What is in a file never makes this fail; raises NotFound or Refused, before anything is
+    read, when a file is absent or may not be opened.
     """
     shown = [_display(path) for path in paths] if names is None else list(names)
     limits = thresholds or Thresholds()
@@ -78,7 +80,7 @@ def check_files(
         report = judge(replace(picture, anchors=tuple(trusted)), sha256, limits, device)
         return picture.settled(), report
 
-    with Readers(sizes, progress, begun) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
+    with Readers(sizes, progress, begun, deep=deep) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
         looked = list(threads.map(one, paths, shown))
     pictures, reports = [picture for picture, _ in looked], [report for _, report in looked]
     return Report(tuple(reports), tuple(judge_series(pictures, reports, limits, beside)))

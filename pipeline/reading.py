@@ -13,17 +13,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from pipeline.continuity.model import Picture
 from pipeline.media import pool
 from pipeline.media.picture import picture_of, unread
 from pipeline.media.pool import Pool
 
+if TYPE_CHECKING:
+    from pipeline.continuity.content import Content
+
 Progress = Callable[[float], None]
 Begun = Callable[[str], None]
 
 _PIECE = 1 << 20
+_DECODING = 20  # times as long as hashing, by which it counts in the progress
 _MANY = 4  # short files from which on resident readers are worth their start
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -31,13 +35,21 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 class Readers:
     """Reads the files of one check, several at once. A context, which ends its resident readers.
 
-    `sizes`: of all the files, in bytes. `progress` gets the share of bytes done, 0 to 1, `begun` the name of each file
-    that is begun: from several threads, one at a time.
+    `sizes`: of all the files, in bytes. `progress` gets the share of the work done, 0 to 1, `begun` the name of each
+    file that is begun: from several threads, one at a time. `deep`: decode pictures and sound too.
     """
 
-    def __init__(self, sizes: Sequence[int], progress: Progress | None = None, begun: Begun | None = None) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        progress: Progress | None = None,
+        begun: Begun | None = None,
+        *,
+        deep: bool = False,
+    ) -> None:
         self._pool = Pool() if sum(size <= pool.LARGEST for size in sizes) >= _MANY else None
-        self._total, self._done = sum(sizes), 0
+        self._deep = deep
+        self._total, self._done = sum(sizes) * (1 + _DECODING * deep), 0.0
         self._progress, self._begun = progress, begun
         self._lock = threading.Lock()
 
@@ -58,6 +70,8 @@ class Readers:
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
                 picture, sha256 = self._short(file, path, name) or self._long(file, path, name)
+                if self._deep and not picture.problem and not picture.photo:
+                    picture = dataclasses.replace(picture, content=self._decode(path, before.st_size))
                 after = path.stat()
         except OSError as error:
             return unread(name, error), ""
@@ -83,6 +97,20 @@ class Readers:
             digest = beside.submit(self._hash, file)
             return picture_of(path, name=name), digest.result()
 
+    def _decode(self, path: Path, size: int) -> Content:
+        from pipeline.media.content import content_of  # brings numpy: only where it is asked for
+
+        told = 0.0
+
+        def tell(share: float) -> None:
+            nonlocal told
+            self._tell_done(max(0.0, share - told) * size * _DECODING)
+            told = max(told, share)
+
+        content = content_of(path, progress=tell)
+        tell(1.0)
+        return content
+
     def _hash(self, file: BinaryIO, copy: int | None = None) -> str:
         digest = hashlib.sha256()
         while piece := file.read(_PIECE):
@@ -97,7 +125,7 @@ class Readers:
             with self._lock:
                 self._begun(name)
 
-    def _tell_done(self, count: int) -> None:
+    def _tell_done(self, count: float) -> None:
         if self._progress:
             with self._lock:
                 self._done += count

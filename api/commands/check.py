@@ -34,6 +34,10 @@ Activity = Annotated[
     str,
     typer.Option(help="执法活动起止，检查哪些时段无录制 · spans of an activity nobody recorded", metavar="START/END"),
 ]
+Deep = Annotated[
+    bool,
+    typer.Option("--deep", help="解码画面与声音，识别画面时钟 · decode pictures and sound, read the clock in them"),
+]
 Trust = Annotated[
     list[Path] | None,
     typer.Option("--trust", help="信任的签名证书 · certificates that vouch for signing cameras", metavar="CA.pem"),
@@ -45,6 +49,7 @@ def check(
     files: Files,
     *,
     as_json: Json = False,
+    deep: Deep = False,
     profile: Device = None,
     activity: Activity = "",
     trust: Trust = None,
@@ -63,7 +68,7 @@ def check(
     device = _profile(profile)
     span = _span(activity)
     with _bar(lang, show=not as_json) as progress:
-        report = check_files(paths, device=device, trusted=_anchors(trust or []), progress=progress)
+        report = check_files(paths, device=device, trusted=_anchors(trust or []), progress=progress, deep=deep)
     told = report.as_json()
     if span:
         told["activity"] = _coverage(told, *span)

@@ -12,12 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pipeline.continuity import dates
 from pipeline.continuity.coding import SLICE, Coding, Slices, Sound
 from pipeline.continuity.shown import Shown
 from pipeline.continuity.signed import Signature
 from pipeline.continuity.structure import Structure
+
+if TYPE_CHECKING:
+    from pipeline.continuity.content import Content
 
 UNKNOWN = -(1 << 63)  # libav's AV_NOPTS_VALUE
 
@@ -309,8 +313,8 @@ class Picture:
     `name`: for display. `size`: bytes. `kind`: video, audio, photos or unknown. `format`: libav's demuxer name.
     `problem`: (zh, en) why it could not be read, None when it could. `stopped`: why reading ended before the file did,
     "" when it did not. `isolated`/`why_not`: how the sandbox stood. `changed`: size and modification time (ns) before
-    and after, of a file that was written to while it was read.
-    `signatures`: in the streams. `anchors`: certificates that the user trusts, PEM.
+    and after, of a file that was written to while it was read. `content`: what decoding showed, None where it was not
+    asked for. `signatures`: in the streams. `anchors`: certificates that the user trusts, PEM.
     """
 
     name: str
@@ -331,12 +335,14 @@ class Picture:
     isolated: bool = True
     why_not: str = ""
     changed: tuple[tuple[int, int], tuple[int, int]] | None = None
+    content: Content | None = None
     signatures: tuple[Signature, ...] = ()
     anchors: tuple[str, ...] = ()
 
     def settled(self) -> Picture:
         """The same for the checks across files, in a third of the memory."""
-        return replace(self, tracks=tuple(track.settled() for track in self.tracks))
+        content = self.content.settled() if self.content else None
+        return replace(self, tracks=tuple(track.settled() for track in self.tracks), content=content)
 
     def of_kind(self, kind: str) -> tuple[Track, ...]:
         """The tracks of footage of that kind, without cover pictures and single-picture tracks."""

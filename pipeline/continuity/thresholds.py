@@ -97,7 +97,7 @@ class Thresholds:
     # them: without cuts at most 1.54 in 35 real clips; with a break in the sound at the same moment less is enough.
     picture_break: float = 1.8
     picture_break_with_sound: float = 1.45
-    frozen: float = 0.5
+    frozen: float = 1.0
     blank: float = 0.4
     silence: float = 0.2
     loop: float = 1.0

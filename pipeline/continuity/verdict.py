@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pipeline.continuity import (
@@ -23,6 +23,7 @@ from pipeline.continuity import (
     stillness,
     timeline,
     unchecked,
+    uncounted,
 )
 from pipeline.continuity.model import Picture, Track
 from pipeline.continuity.profile import Profile
@@ -57,12 +58,21 @@ def judge(picture: Picture, sha256: str, limits: Thresholds, device: Profile | N
     return FileReport(picture.name, sha256, media(picture), verdict, findings, tuple(not_checked(picture, device)))
 
 
+def _checks(picture: Picture) -> Sequence[Callable[[Picture, Thresholds], Iterator[Finding]]]:
+    """All checks that this picture has something for."""
+    if picture.content is None:
+        return CHECKS
+    from pipeline.continuity import deep  # brings numpy: only where something was decoded
+
+    return (*CHECKS, *deep.CHECKS)
+
+
 def _found(picture: Picture, limits: Thresholds, device: Profile | None) -> Iterator[Finding]:
     if device is None:
-        yield from (finding for check in CHECKS for finding in check(picture, limits))
+        yield from (finding for check in _checks(picture) for finding in check(picture, limits))
         return
     own = profile.limits_for(device, limits)
-    yield from profile.in_its_light((f for check in CHECKS for f in check(picture, own)), device)
+    yield from profile.in_its_light((f for check in _checks(picture) for f in check(picture, own)), device)
     yield from profile.compare(picture, device)
 
 
@@ -132,13 +142,11 @@ def _by_nature(picture: Picture) -> Iterable[NotChecked]:
     if picture.photo:
         yield NotChecked("picture", "photos are not decoded in this version", "照片画面：本版本不解码")
         return
-    decoding = "pictures and sound are not decoded: frozen, foreign or re-encoded content is not looked for"
-    yield NotChecked("decoding", decoding, "画面与声音内容：本版本不解码，不查静止、插入、重编码的画面")
-    if picture.of_kind("video"):
-        clock = "the clock in the picture is not read in this version"
-        yield NotChecked("burned-in-clock", clock, "画面上的时钟：本版本不识别")
+    yield from unchecked.of_content(picture)
     for track in picture.of_kind("video"):
-        yield from _unread_counters(track)
+        yield from uncounted.of_video(track)
+    for track in picture.of_kind("audio"):
+        yield from uncounted.of_audio(track)
     yield from unchecked.of_container(picture)
     if not picture.telemetry.fixes and not picture.telemetry.counters:
         why = picture.telemetry.unread or "the file holds no GPS or sensor data that could be read"
@@ -153,19 +161,6 @@ _NO_PROFILE = (
         "设备特征：没有该设备的档案，软件痕迹只作疑点",
     ),
 )
-
-
-def _unread_counters(track: Track) -> Iterable[NotChecked]:
-    name = f"stream {track.stream.index} ({track.stream.codec or 'unknown codec'})"
-    if not track.slices:
-        why, zh = "the encoder's counters are read in H.264 only in this version", "本版本仅读取 H.264"
-        yield NotChecked("frame-counters", f"{name}: {why}", f"编码器计数：{zh}")
-    elif track.coding and track.coding.gaps_allowed:
-        yield NotChecked("frame-counters", f"{name}: the stream allows gaps in frame_num", "编码器计数：码流允许跳号")
-    elif not any(number >= 0 for number in track.slices.frame_num):
-        yield NotChecked("frame-counters", f"{name}: no slice header could be read", "编码器计数：无法读取")
-    if not track.shown:
-        yield NotChecked("timestamps", f"{name}: the container holds no timestamps", "时间戳：文件中没有")
 
 
 def media(picture: Picture) -> dict[str, Any]:

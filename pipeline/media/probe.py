@@ -71,7 +71,7 @@ def _media(file: BinaryIO, exif: metadata.Beside) -> None:
     box_tree, found = structure.read(file)
     file.seek(0)
     try:
-        with _opened(file) as container:
+        with opened(file) as container:
             sensors = telemetry.Reader()
             tracks = [_Track(stream, sensors) for stream in container.streams]
             stopped = _demux(container, tracks)
@@ -91,7 +91,7 @@ def _timecode(container: InputContainer) -> str:
 
 
 @contextlib.contextmanager
-def _opened(file: BinaryIO) -> Iterator[InputContainer]:
+def opened(file: BinaryIO) -> Iterator[InputContainer]:
     with av.open(file, "r", options=_OPTIONS, io_open=_deny, metadata_errors="replace") as container:
         yield container
 
@@ -138,7 +138,7 @@ def _signatures(file: BinaryIO, tracks: Sequence[_Track]) -> tuple[Signature, ..
 def _packets(file: BinaryIO, stream: int) -> Iterator[tuple[int, bytes]]:
     """The packets of one stream from the beginning, numbered as the first reading did; those that can be read."""
     file.seek(0)
-    with contextlib.suppress(av.error.FFmpegError, OSError, IndexError), _opened(file) as container:
+    with contextlib.suppress(av.error.FFmpegError, OSError, IndexError), opened(file) as container:
         there = (each for each in container.demux(container.streams[stream]) if each.size or each.pts is not None)
         for number, packet in enumerate(there):
             yield number, bytes(packet)

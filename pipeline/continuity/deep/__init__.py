@@ -1,0 +1,16 @@
+"""Checks on decoded pictures and sound (`liuhen check --deep`): pure, on the numbers in `Picture.content`."""
+
+from __future__ import annotations
+
+from pipeline.continuity.deep import blank, burned_in, cuts, damage, frozen, loops, silence, tones
+
+CHECKS = (
+    *cuts.CHECKS,
+    *frozen.CHECKS,
+    *blank.CHECKS,
+    *loops.CHECKS,
+    *silence.CHECKS,
+    *tones.CHECKS,
+    *burned_in.CHECKS,
+    *damage.CHECKS,
+)
