@@ -67,7 +67,7 @@ class Chain:
         self._longest = self._lag = self._lag_keys = 0
 
     def unit(self, own: bytes, packet: int, kind: int) -> None:
-        """A unit that signatures cover. `own`: its hash; `kind`: bits of `matching`."""
+        """A unit that signatures cover. `own`: its hash; `kind`: see `matching`."""
         self.window.add(own, packet, kind)
         if self.window.end - self._gap.start > _MOST_WAITING:
             self._settle()  # no message comes soon: the last one has all that it spoke of

@@ -25,6 +25,7 @@ Key = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 _LONGEST = 1 << 16  # bytes of a key or a chain of certificates
 _MOST_KEYS = 16
 _MOST_CERTIFICATES = 8
+_MOST_FAILURES = 10_000  # after so many signatures that don't fit no more are tried
 _LARGEST_RSA = 8192
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]{1,20000}-----END CERTIFICATE-----")
 _HASHES: dict[str, hashes.HashAlgorithm] = {
@@ -54,6 +55,7 @@ class Keyring:
         self._loaded: dict[tuple[bytes, bytes, bytes | None], tuple[Key, Signer] | None] = {}
         self._current: tuple[Key, Signer] | None = None
         self._last_used = ""
+        self._failures = 0
         self.signers: list[Signer] = []
 
     def check(self, message: Message, digest: bytes) -> Sealed:
@@ -67,7 +69,8 @@ class Keyring:
                 return Sealed.UNKNOWN
         if held is None:
             return Sealed.KEYLESS
-        if not _fits(held[0], message, digest):
+        if self._failures > _MOST_FAILURES or not _fits(held[0], message, digest):
+            self._failures += 1
             return Sealed.BAD
         self._use(held)
         return Sealed.GOOD

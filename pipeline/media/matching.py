@@ -15,7 +15,8 @@ from itertools import islice
 
 from pipeline.media.sei import Message
 
-FIRST, PICTURE, MESSAGE = 1, 2, 4  # begins a GOP; begins a picture; a signer's message without a signature of its own
+# What a unit is: more of a picture, the begin of one, the begin of a GOP, a message without a signature of its own.
+MORE, PICTURE, FIRST, MESSAGE = range(4)
 
 _MOST_ALIKE = 8  # places of one hash that are tried
 _TRIES = 3  # key pictures of which a damaged group may be the one
@@ -42,11 +43,11 @@ class Window:
 
     def add(self, own: bytes, packet: int, kind: int) -> None:
         """`own`: the unit's hash."""
-        if kind & FIRST:
+        if kind == FIRST:
             self.reference = own
             self.firsts += 1
         self._own.append(own)
-        self._linked.append(own if kind & (FIRST | MESSAGE) else self.hash(self.reference + own))
+        self._linked.append(own if kind in (FIRST, MESSAGE) else self.hash(self.reference + own))
         self._packets.append(packet)
         self._kinds.append(kind)
 
@@ -66,7 +67,7 @@ class Window:
         return self._packets[max(0, min(number - self.base, len(self._packets) - 1))]
 
     def is_first(self, number: int) -> bool:
-        return self.base <= number < self.end and bool(self._kinds[number - self.base] & FIRST)
+        return self.base <= number < self.end and self._kinds[number - self.base] == FIRST
 
     def own(self, number: int) -> bytes:
         return self._own[number - self.base]
@@ -75,12 +76,15 @@ class Window:
         return self._linked[max(0, start - self.base) : max(0, end - self.base)]
 
     def pictures(self, start: int, end: int) -> int:
-        return sum(1 for kind in self._kinds[max(0, start - self.base) : max(0, end - self.base)] if kind & PICTURE)
+        low, high = max(0, start - self.base), max(0, end - self.base)
+        return self._kinds.count(PICTURE, low, high) + self._kinds.count(FIRST, low, high)
 
     def numbered(self, kind: int, start: int, end: int) -> list[int]:
         """The units of that kind from `start` to before `end`."""
-        kinds = self._kinds[max(0, start - self.base) : max(0, end - self.base)]
-        return [max(start, self.base) + n for n, each in enumerate(kinds) if each & kind]
+        found, at, high = [], max(0, start - self.base) - 1, max(0, end - self.base)
+        while (at := self._kinds.find(kind, at + 1, high)) >= 0:
+            found.append(at + self.base)
+        return found
 
     def find(self, linked: bytes, start: int) -> int:
         """The first unit from `start` on that has this hash; -1."""
@@ -101,7 +105,7 @@ class Window:
         """
         at = number - self.base
         own, linked = self._own[at], self._linked[at]
-        if self._kinds[at] & MESSAGE or not reference or not (orphan or self._kinds[at] & FIRST):
+        if self._kinds[at] == MESSAGE or not reference or not (orphan or self._kinds[at] == FIRST):
             return (linked,)
         return (linked, self.hash(reference + own))
 
@@ -127,19 +131,26 @@ class Match:
 
 
 class Matcher:
-    """Looks for groups in a window, with bounded work."""
+    """Looks for groups in a window. What leads to nothing is `work`, and bounded: hostile messages lead nowhere."""
 
-    def __init__(self, window: Window, work: int = 5_000_000) -> None:
+    def __init__(self, window: Window, work: int = 6_000_000) -> None:
         self._window = window
         self._work = work
 
     def whole(self, message: Message, start: int) -> Match | None:
         """The group as it was signed: at `start`, or behind units that are not its own. None when it is nowhere."""
-        places = [start, *self._likely(message, start)]
-        return next((found for place in places if (found := self._whole_at(message, place))), None)
+        here = self._whole_at(message, start)
+        if here:
+            return here
+        return next(
+            (found for place in self._likely(message, start) if (found := self._whole_at(message, place))), None
+        )
 
     def _likely(self, message: Message, start: int) -> list[int]:
         window = self._window
+        self._work -= (window.end - start) // 4
+        if self._work < 0:
+            return []
         if message.hashes and not message.old:
             place = window.find(message.hashes[0], start + 1)
             return [place] if place >= 0 else []
@@ -149,16 +160,17 @@ class Matcher:
         count = len(message.hashes) or message.count
         if start + count > self._window.end or self._work < 0:
             return None
-        self._work -= count + 1
         if message.old:
             return self._old_at(message, start)
         there = self._window.linked(start, start + count)
         if there != message.hashes and self._window.hash(b"".join(there)) != message.digest and count:
+            self._work -= count
             return None
         return Match(start, start + count, first=there[0] if there else None)
 
     def _old_at(self, message: Message, start: int) -> Match | None:
         there = self.old_hashes(start, len(message.hashes))
+        self._work -= len(there) if there != message.hashes else 0
         return Match(start, start + len(there) - 1, first=there[0]) if there and there == message.hashes else None
 
     def old_hashes(self, start: int, count: int) -> list[bytes]:
@@ -175,6 +187,9 @@ class Matcher:
     def damaged(self, message: Message, start: int) -> Match | None:
         """As much of a listed group as is there. None when nothing is."""
         listed = message.hashes
+        self._work -= self._window.end - start
+        if self._work < 0:
+            return None
         near = self._window.any_of(set(listed), start)
         low = max(start, near[0] - len(listed) - 64 if near else start)
         high = min(self._window.end, near[1] + len(listed) + 64 if near else self._window.end, low + _REACH)

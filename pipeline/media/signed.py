@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pipeline.continuity.signed import Signature
 from pipeline.media import axis, onvif, sei
 from pipeline.media.chain import Chain
-from pipeline.media.matching import FIRST, PICTURE
+from pipeline.media.matching import FIRST, MORE, PICTURE
 from pipeline.media.sei import Message, UserData
 
 Packets = Callable[[], Iterable[tuple[int, bytes]]]  # (number, payload) of each packet, from the beginning
@@ -74,9 +74,9 @@ class Reader:
                 self._message(data, number)
 
     def _slice(self, unit: bytes, kind: int, number: int) -> None:
-        begins = PICTURE if unit[self._header] & 0x80 else 0  # the first slice of its picture
-        first = FIRST if begins and kind in _KEYS[self._codec] else 0
-        self._chain.unit(hashlib.new(self._algorithm, unit).digest(), number, begins | first)
+        begins = bool(unit[self._header] & 0x80)  # the first slice of its picture
+        place = (FIRST if kind in _KEYS[self._codec] else PICTURE) if begins else MORE
+        self._chain.unit(hashlib.new(self._algorithm, unit).digest(), number, place)
 
     def _message(self, data: UserData, number: int) -> None:
         if self._uuid not in (b"", data.uuid) or self._messages >= _MOST_MESSAGES:
