@@ -41,19 +41,19 @@ def picture_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     Both must do so nearly everywhere, else the count proves nothing.
     """
     for track in picture.of_kind("video"):
-        steps = _steps(track)
-        if len(steps) < limits.order_steps:
+        pairs = _pairs(track)
+        if len(pairs) < limits.order_steps:
             continue
-        usual = Counter(step.counts for step in steps).most_common(1)[0][0]
-        places = _places(_breaks(track, steps, usual))
-        if usual > 0 and len(places) <= max(limits.few_breaks, limits.few_breaks_share * len(steps)):
+        usual = Counter(after[0] - before[0] for before, after in pairs).most_common(1)[0][0]
+        places = _places(_breaks(track, pairs, usual))
+        if usual > 0 and len(places) <= max(limits.few_breaks, limits.few_breaks_share * len(pairs)):
             for place in places:
                 yield _break(track, place, usual)
 
 
-def _steps(track: Track) -> list[Step]:
-    """Within runs of one count, in its order as far as decoding reorders pictures."""
-    steps: list[Step] = []
+def _pairs(track: Track) -> list[tuple[Counted, Counted]]:
+    """Neighbours within runs of one count, in its order as far as decoding reorders pictures."""
+    pairs: list[tuple[Counted, Counted]] = []
     last: int | None = None  # packet of the last picture of the run before
     runs = list(runs_of(track))
     depth = _depth(runs)
@@ -61,9 +61,9 @@ def _steps(track: Track) -> list[Step]:
         ordered = _ordered(run, depth)
         if last is not None and track.coding and track.coding.codec == "mpeg2":
             ordered.insert(0, (-1, last))  # each group counts from 0
-        steps += [_step(track, before, after) for before, after in pairwise(ordered)]
+        pairs += pairwise(ordered)
         last = ordered[-1][1]
-    return steps
+    return pairs
 
 
 def runs_of(track: Track) -> Iterator[list[Counted]]:
@@ -95,10 +95,13 @@ def _depth(runs: Sequence[Sequence[Counted]]) -> int:
     """How many later pictures are decoded before an earlier one, in all but a few places."""
     depths: Counter[int] = Counter()
     for run in runs:
+        highest = -(1 << 40)
         for number, (count, _) in enumerate(run):
             depth = 0
-            while depth < min(number, _DEEPEST) and run[number - 1 - depth][0] > count:
-                depth += 1
+            if count < highest:
+                while depth < min(number, _DEEPEST) and run[number - 1 - depth][0] > count:
+                    depth += 1
+            highest = max(highest, count)
             depths[depth] += 1
     total = sum(depths.values())
     return next(depth for depth in range(_DEEPEST + 1) if sum(depths[d] for d in range(depth + 1)) >= 0.97 * total)
@@ -106,15 +109,18 @@ def _depth(runs: Sequence[Sequence[Counted]]) -> int:
 
 def _ordered(run: Sequence[Counted], depth: int) -> list[Counted]:
     """By count, but moved by no more than `depth` places, as a decoder's output is."""
+    if not depth:
+        return list(run)
     waiting: list[Counted] = []
     ordered: list[Counted] = []
     for each in run:
         if ordered and each < ordered[-1]:  # too late for its place: what was before is over
             ordered += sorted(waiting)
-            waiting = []
-        heapq.heappush(waiting, each)
-        if len(waiting) > depth:
-            ordered.append(heapq.heappop(waiting))
+            waiting = [each]
+        elif len(waiting) < depth:
+            heapq.heappush(waiting, each)
+        else:
+            ordered.append(heapq.heappushpop(waiting, each))
     return ordered + sorted(waiting)
 
 
@@ -126,19 +132,21 @@ def _step(track: Track, before: Counted, after: Counted) -> Step:
     return Step(*ends, after[0] - before[0], seconds)
 
 
-def _breaks(track: Track, steps: Sequence[Step], usual: int) -> list[Step]:
-    odd = [step for step in steps if step.counts != usual]
-    unit = _unit(track, steps, usual) if odd else 0.0
+def _breaks(track: Track, pairs: Sequence[tuple[Counted, Counted]], usual: int) -> list[Step]:
+    odd = [_step(track, before, after) for before, after in pairs if after[0] - before[0] != usual]
+    unit = _unit(track, pairs, usual) if odd else 0.0
     modulus, timed = (track.coding.order_modulus, track.coding.order_tick > 0) if track.coding else (0, False)
     slack = max(1.0 if timed else 0.5, 0.5 * usual)  # half a picture; times are rounded to a count, up or down
     return [step for step in odd if not _in_time(step, unit, modulus, slack)]
 
 
-def _unit(track: Track, steps: Sequence[Step], usual: int) -> float:
+def _unit(track: Track, pairs: Sequence[tuple[Counted, Counted]], usual: int) -> float:
     """Seconds of one count: as the stream says, else by the median of the usual steps; 0 where there are no times."""
     if track.coding and track.coding.order_tick:
         return track.coding.order_tick
-    timed = sorted(step.seconds for step in steps if step.seconds is not None and step.counts == usual)
+    alike = [pair for pair in pairs if pair[1][0] - pair[0][0] == usual]
+    seconds = (_step(track, *pair).seconds for pair in alike[:: max(1, len(alike) // 999)])
+    timed = sorted(each for each in seconds if each is not None)
     return timed[len(timed) // 2] / usual if timed and usual else 0.0
 
 

@@ -74,17 +74,37 @@ def start_levels(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """
     for track in picture.of_kind("video"):
         keys = [(n, qp) for n, qp in enumerate(track.slices.qp if track.slices else ()) if qp != UNSCALED]
-        jump = keys[0][1] - keys[1][1] if len(keys) > limits.start_keys else 0
-        if abs(jump) >= limits.start_jump:
-            alike = [keys[n][0] for n in range(2, len(keys) - 1) if _starts_alike([qp for _, qp in keys], n, jump)]
-            for number in alike if len(alike) <= limits.few_breaks else ():
-                yield _started(track, number, keys)
+        if len(keys) > limits.start_keys:
+            sizes = [track.packets.size[n] for n, _ in keys]
+            for place in _starts_alike([qp for _, qp in keys], sizes, limits):
+                yield _started(track, keys[place][0], keys)
 
 
-def _starts_alike(qps: Sequence[int], n: int, jump: int) -> bool:
+def _starts_alike(qps: Sequence[int], sizes: Sequence[int], limits: Thresholds) -> list[int]:
+    """Places of the keys that jump there and back as the first does; [] where others jump nearly as far.
+
+    A coarser picture is smaller than its neighbours, a finer one larger; else it is the scene that changed.
+    """
+    jump = qps[0] - qps[1]
+    if abs(jump) < limits.start_jump:
+        return []
     sign = 1 if jump > 0 else -1
-    up, down = sign * (qps[n] - qps[n - 1]), sign * (qps[n] - qps[n + 1])
-    return abs(qps[n] - qps[0]) <= 1 and up >= 0.4 * abs(jump) and down >= 0.75 * abs(jump)
+    jumps = [min(sign * (here - before), sign * (here - after)) for before, here, after in _triples(qps)]
+    alike = {n for n, far in enumerate(jumps, 1) if far >= 0.4 * abs(jump) and abs(qps[n] - qps[0]) <= 1}
+    others = max((far for n, far in enumerate(jumps, 1) if n not in alike), default=0)
+    clear = all(jumps[n - 1] >= max(3, 2 * others) for n in alike)
+    shaped = [n for n in sorted(alike) if _is_dip(sizes[n - 1 : n + 2], sign)]
+    return shaped if clear and len(shaped) <= limits.few_breaks else []
+
+
+def _is_dip(sizes: Sequence[int], sign: int) -> bool:
+    before, here, after = sizes
+    return here < 0.8 * min(before, after) if sign > 0 else here > 1.25 * max(before, after)
+
+
+def _triples(values: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Each value with the one before and the one after it."""
+    return zip(values, values[1:], values[2:], strict=False)
 
 
 def _started(track: Track, number: int, keys: Sequence[tuple[int, int]]) -> Finding:

@@ -20,7 +20,7 @@ from pipeline.media.h264_slice import Slice
 from pipeline.media.sets import Sets
 from pipeline.media.units import from_avcc, units
 
-_HEAD = 40  # bytes of a slice that hold the fields we read
+_HEAD = 28  # bytes of a slice that hold the fields we read
 _LONG_HEAD = 400  # with lists and weights before the marking of references
 _SLICES = bytes(kind & 31 in (1, 2, 5) for kind in range(256))
 _SEI, _SPS, _PPS = 6, 7, 8
@@ -45,6 +45,7 @@ class Reader:
         self._sps, self._pps = Sets("sps", read_sps), Sets("pps", read_pps)
         self._max_frame_num = self._order_modulus = 0
         self._gaps_allowed = False
+        self._noted: Sps | None = None
         self._order = Order()
         self._last = _Reference()
         self._messages = Messages()
@@ -76,8 +77,12 @@ class Reader:
                 self._take_set(unit)
         else:
             row = _NOTHING
-        for column, value in zip(self._columns, row, strict=True):
-            column.append(value)
+        frame_nums, ids, orders, qps, flags = self._columns
+        frame_nums.append(row[0])
+        ids.append(row[1])
+        orders.append(row[2])
+        qps.append(row[3])
+        flags.append(row[4])
         if not self._length and bytes(payload[-4:]) in _END:
             self._columns[4][-1] |= ENDED
 
@@ -123,10 +128,12 @@ class Reader:
         begun = h264_slice.prefix(head)
         pps = self._pps.get(begun[2])
         sps = self._sps.activate(pps.sps, len(self._columns[0])) if active else self._sps.get(pps.sps)
-        self._note(sps)
+        if sps is not self._noted:
+            self._note(sps)
         return None if begun[0] else h264_slice.read(head, begun, flags, sps), sps, pps
 
     def _note(self, sps: Sps) -> None:
+        self._noted = sps
         if sps.frame_num_bits and 1 << sps.frame_num_bits > self._max_frame_num:
             self._max_frame_num = 1 << sps.frame_num_bits
         if sps.order_bits and 1 << sps.order_bits > self._order_modulus:
