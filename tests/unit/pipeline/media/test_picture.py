@@ -172,7 +172,7 @@ def test_playlists_reach_nothing_even_where_only_the_demuxer_stands_guard(tmp_pa
         for name, text in baits(server.getsockname()[1], secret).items():
             bait = tmp_path / f"{name}.mp4"
             bait.write_bytes(text)
-            with bait.open("rb") as file, pytest.raises((av.error.FFmpegError, OSError)), probe._opened(file):
+            with bait.open("rb") as file, pytest.raises((av.error.FFmpegError, OSError)), probe.opened(file):
                 pytest.fail(name)
         with pytest.raises(BlockingIOError):
             server.accept()
