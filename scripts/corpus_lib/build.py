@@ -28,7 +28,7 @@ from scripts.corpus_lib.sources import Source
 
 EDITS: tuple[Edit, ...] = (*copies.EDITS, *surgery.EDITS, *reencodes.EDITS, *containers.EDITS)
 _HERE = Path(__file__).parent
-_RECORDING = ("build", "coders", "media", "nal", "world", "mp4", "ts", "avi", "mkv")  # modules a source depends on
+_RECORDING = ("coders", "media", "nal", "world", "mp4", "ts", "avi", "mkv")  # modules a source depends on
 _QUICK_SECONDS = 12.0  # sources of the quick corpus are no longer than that
 
 
@@ -65,9 +65,9 @@ def build(
         tasks = [pool.submit(_edit_all, out, seed, source, usable, quick) for source in usable]
         others = [] if only else [pool.submit(series.make, out, seed, quick)]
         rows = [row for task in tasks for row in task.result()]
-        rows += [Row(**row) for task in others for row in task.result()]
+        rows += [row_of(row) for task in others for row in task.result()]
     if footage and not quick and not only:
-        rows += [Row(**row) for row in real.rows(footage)]
+        rows += [row_of(row) for row in real.rows(footage)]
     for source, problem in zip(chosen, problems, strict=True):
         if problem:
             rows.append(Row(source.name, source.name, "genuine", "genuine", (), skipped=problem))
@@ -99,8 +99,12 @@ def write_index(out: Path, rows: Iterable[Row]) -> None:
 
 
 def read_index(out: Path) -> list[Row]:
-    rows = json.loads((out / "INDEX.json").read_text(encoding="utf-8"))
-    return [Row(**{**row, "files": tuple(row["files"]), "at": tuple(map(tuple, row["at"]))}) for row in rows]
+    return [row_of(row) for row in json.loads((out / "INDEX.json").read_text(encoding="utf-8"))]
+
+
+def row_of(facts: dict[str, Any]) -> Row:
+    """A row from plain JSON."""
+    return Row(**{**facts, "files": tuple(facts["files"]), "at": tuple((a, b) for a, b in facts.get("at", ()))})
 
 
 @cache
@@ -136,6 +140,7 @@ def take_of(out: Path, seed: int, source: Source, take: int) -> tuple[Media, Pat
             media = sources.record(
                 replace(source, late=0.0) if take else source, seed, Path(work), take=take, seconds=seconds
             )
+        shutil.rmtree(file.parent, ignore_errors=True)  # an older name may be there
         for path in (file, packets):
             path.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(sources.write(media, source.style))
@@ -194,14 +199,12 @@ def _module(edit: Edit) -> str:
 def _edit_one(out: Path, seed: int, source: Source, usable: Sequence[Source], edit: Edit, media: Media) -> list[Row]:
     """No row where the manipulation makes no sense, one with `skipped` where a program is missing or fails."""
     folder = out / source.name / edit.name
-    key = _digest(
-        _source_key(source, seed, 0).encode(), edit.name.encode(), _code(_module(edit), "edits", "programs").encode()
-    )
+    key = _digest(_source_key(source, seed, 0).encode(), edit.name.encode(), _code(_module(edit), "edits").encode())
     stamp = folder / ".row.json"
     if stamp.exists():
         kept = json.loads(stamp.read_text(encoding="utf-8"))
         if kept["key"] == key:
-            return [Row(**row) for row in kept["rows"]]
+            return [row_of(row) for row in kept["rows"]]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rows = _made(out, seed, source, usable, edit, media, folder)

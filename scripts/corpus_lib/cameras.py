@@ -46,7 +46,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "body-main",
         "LH00012_{t:%Y%m%d%H%M%S}_0001.MP4",
-        24,
+        16,
         Picture(x264("veryfast", "main", "350k", _closed(25))),
         Sound("aac"),
         mp4.Style(ends=True),
@@ -57,7 +57,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "body-baseline-idr0",
         "FILE0007.MP4",
-        20,
+        16,
         Picture(x264("veryfast", "baseline", "350k", _closed(30)), rate=30),
         Sound("aac", 16_000),
         mp4.Style(brand=b"isom", minor=1, compatible=(b"isom", b"avc1"), names=("Ambarella AVC", "Ambarella AAC")),
@@ -78,7 +78,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "body-counting",
         "REC00031.MP4",
-        30,
+        20,
         Picture(x264("superfast", "main", "300k", _closed(15)), rate=15),
         Sound("aac", 16_000),
         mp4.Style(movie_scale=600),
@@ -89,7 +89,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "body-prebuffer",
         "AXN_{t:%Y%m%d_%H%M%S}.MP4",
-        45,
+        40,
         Picture(x264("veryfast", "main", "250k", _closed(30)), rate=30, size=(480, 270)),
         Sound("aac", 16_000),
         mp4.Style(),
@@ -101,7 +101,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "body-dark",
         "LH00013_{t:%Y%m%d%H%M%S}_0001.MP4",
-        24,
+        16,
         Picture(x264("veryfast", "main", "600k", _closed(25)), look="dark"),
         Sound("aac"),
         mp4.Style(),
@@ -121,7 +121,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "action-b",
         "GX010044.MP4",
-        24,
+        14,
         Picture(
             x264("veryfast", "high", "700k", "keyint=15:min-keyint=15:bframes=2:b-pyramid=none:b-adapt=0:open-gop=0"),
             rate=30,
@@ -136,7 +136,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "action-60",
         "GX010045.MP4",
-        12,
+        10,
         Picture(x264("veryfast", "main", "900k", _closed(30)), rate=60, look="fast", osd=False),
         Sound("aac", 48_000, 2, "96k"),
         mp4.Style(names=("LHAction AVC", "LHAction AAC")),
@@ -147,7 +147,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "action-open-gop",
         "C0012.MP4",
-        24,
+        14,
         Picture(x264("veryfast", "high", "500k", _OPEN), osd=False, look="drive"),
         Sound("pcm_s16be", 48_000, 2, ""),
         mp4.Style(edits=True, brand=b"mp42", names=("Video Media Handler", "Sound Media Handler")),
@@ -156,7 +156,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "phone-h264-jitter",
         "VID_{t:%Y%m%d_%H%M%S}.mp4",
-        18,
+        16,
         Picture(x264("veryfast", "high", "500k", _closed(30)), rate=30, timing="jitter", osd=False),
         Sound("aac", 48_000, 2, "96k"),
         mp4.Style(),
@@ -167,7 +167,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "phone-h264-dark",
         "VID_{t:%Y%m%d_%H%M%S}.mp4",
-        20,
+        16,
         Picture(x264("veryfast", "high", "500k", _closed(30)), rate=30, timing="halving", look="dark", osd=False),
         Sound("aac", 48_000, 2, "96k"),
         mp4.Style(brand=b"isom", compatible=(b"isom", b"mp42")),
@@ -177,7 +177,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "phone-hevc-running",
         "IMG_0204.MOV",
-        20,
+        16,
         Picture(x265("400k", "keyint=30:min-keyint=30:open-gop=1:bframes=2:b-pyramid=0"), rate=30, osd=False),
         Sound("aac", 44_100),
         mp4.Style(
@@ -195,7 +195,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "phone-hevc-closed",
         "VID_{t:%Y%m%d_%H%M%S}.mp4",
-        16,
+        14,
         Picture(x265("350k", "keyint=25:min-keyint=25:open-gop=0:bframes=0"), osd=False, timing="jitter"),
         Sound("aac", 48_000),
         mp4.Style(),
@@ -204,7 +204,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "ipcam-static",
         "ch01_00000000012.mp4",
-        40,
+        24,
         Picture(x264("veryfast", "main", "150k", _closed(50)), look="static", people=False),
         Sound("aac", 16_000),
         mp4.Style(),
@@ -213,7 +213,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "ipcam-static-idr0",
         "ch02_00000000013.mp4",
-        40,
+        24,
         Picture(x264("veryfast", "main", "150k", _closed(50)), look="static", people=False, osd=False),
         Sound("aac", 16_000),
         mp4.Style(),
@@ -224,7 +224,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "one-idr",
         "MAH00023.MP4",
-        24,
+        20,
         Picture(x264("veryfast", "main", "350k", "keyint=50:min-keyint=50:bframes=0:intra-refresh=1:weightp=0")),
         Sound("aac", 48_000),
         mp4.Style(),
@@ -233,7 +233,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "dash-fragmented",
         "{t:%Y%m%d_%H%M%S}F.MP4",
-        20,
+        16,
         Picture(x264("veryfast", "main", "400k", _closed(30)), rate=30, look="drive"),
         Sound("aac", 16_000),
         mp4.Style(fragment=1.0, brand=b"iso5", compatible=(b"iso5", b"avc1")),
@@ -242,7 +242,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "dash-ts",
         "{t:%Y%m%d_%H%M%S}_001.TS",
-        20,
+        16,
         Picture(x264("veryfast", "main", "450k", _closed(30)), rate=30, look="drive"),
         Sound("aac", 32_000),
         ts.Style(),
@@ -252,7 +252,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "avchd",
         "00012.MTS",
-        20,
+        14,
         Picture(x264("veryfast", "high", "700k", f"{_OPEN}:aud=1:nal-hrd=vbr:bluray-compat=1"), osd=False),
         Sound("ac3", 48_000, 2, "192k"),
         ts.Style(m2ts=True),
@@ -272,13 +272,12 @@ SOURCES: tuple[Source, ...] = (
         Picture(_MJPEG, size=(320, 240), rate=20, osd=False),
         Sound("pcm_u8", 8000, 1, ""),
         avi.Style("LHCompact 5.1"),
-        hard="every picture stands by itself",
         quick=True,
     ),
     Source(
         "dvr-avi-h264",
         "CH1_{t:%Y%m%d}.avi",
-        20,
+        16,
         Picture(x264("veryfast", "baseline", "350k", _closed(25))),
         Sound("pcm_mulaw", 8000, 1, ""),
         avi.Style(),
@@ -287,11 +286,10 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "compact-xvid",
         "MVI_0077.AVI",
-        16,
+        14,
         Picture(("-c:v", "libxvid", "-b:v", "600k", "-g", "15", "-bf", "0"), size=(320, 240), osd=False),
         Sound("mp3", 32_000, 1, "64k"),
         avi.Style("LHCam"),
-        hard="MPEG-4 part 2 counts nothing across groups",
     ),
     Source(
         "compact-mov-mjpeg",
@@ -300,7 +298,6 @@ SOURCES: tuple[Source, ...] = (
         Picture(_MJPEG, size=(320, 240), rate=15, osd=False),
         Sound("pcm_s16be", 16_000, 1, ""),
         mp4.Style(brand=b"qt  ", compatible=(b"qt  ",), quicktime=True, chunk=1.0, movie_scale=600),
-        hard="every picture stands by itself",
     ),
     Source(
         "phone-3gp-h263",
@@ -309,7 +306,6 @@ SOURCES: tuple[Source, ...] = (
         Picture(("-c:v", "h263", "-b:v", "96k", "-g", "45"), size=(176, 144), rate=15, osd=False),
         Sound("amr_nb", 8000, 1, ""),
         mp4.Style(brand=b"3gp4", compatible=(b"3gp4",), names=("VideoHandler", "SoundHandler"), movie_scale=1000),
-        hard="H.263 counts pictures by time only",
     ),
     Source(
         "phone-3gp-mpeg4",
@@ -324,12 +320,11 @@ SOURCES: tuple[Source, ...] = (
         ),
         Sound("amr_nb", 8000, 1, ""),
         mp4.Style(brand=b"3gp5", compatible=(b"3gp5", b"isom"), movie_scale=1000),
-        hard="MPEG-4 part 2 counts nothing across groups",
     ),
     Source(
         "recorder-mkv",
         "REC_0007.mkv",
-        20,
+        16,
         Picture(x264("veryfast", "main", "350k", _closed(25))),
         Sound("pcm_s16le", 16_000, 1, ""),
         mkv.Style(),
@@ -339,7 +334,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "recorder-mkv-hevc",
         "REC_0008.mkv",
-        16,
+        14,
         Picture(x265("300k", "keyint=25:min-keyint=25:open-gop=0:bframes=0")),
         Sound("aac", 48_000),
         mkv.Style("LHRecorder 3.0"),
@@ -358,7 +353,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "body-silent",
         "IMP_0021.MP4",
-        20,
+        16,
         Picture(x264("veryfast", "main", "350k", _closed(25))),
         None,
         mp4.Style(),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from scripts.corpus_lib import avi, mkv
 from scripts.corpus_lib.edits import Edit, Job, NotHere, Truth
-from scripts.corpus_lib.programs import ffmpeg, run
+from scripts.corpus_lib.programs import Failed, ffmpeg, run
 
 _COPY = ("-map", "0:v", "-map", "0:a?", "-c", "copy")
 
@@ -36,7 +37,7 @@ def remux_bitexact(job: Job) -> Truth:
 
 def remux_mkvmerge(job: Job) -> Truth:
     job.target = job.target.with_suffix(".mkv")
-    run(["mkvmerge", "-q", "-o", job.target, job.genuine], accept=(0, 1))
+    run(["mkvmerge", "-q", "--deterministic", "1", "-o", job.target, job.genuine], accept=(0, 1))
     return Truth(tool="mkvmerge")
 
 
@@ -62,10 +63,14 @@ def melt(job: Job) -> Truth:
         "colorspace=709\n"
     )
     job.target = job.target.with_suffix(".mp4")
-    run([
+    argv: list[str | Path] = [
         "melt", "-silent", "-profile", profile, f"avformat:{job.genuine}", "-consumer", f"avformat:{job.target}",
         "vcodec=libx264", "acodec=aac", "threads=1", "real_time=-1",
-    ])  # fmt: skip
+    ]  # fmt: skip
+    try:
+        run(argv, limit=60)
+    except Failed:  # it hangs now and then, and does well the next time
+        run(argv, limit=120)
     return Truth(tool="melt")
 
 

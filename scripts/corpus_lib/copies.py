@@ -142,7 +142,7 @@ def mkvmerge_cut(job: Job) -> Truth:
     if not keys or keys[-1] < 0.4:
         raise NotHere("too short for this cut")
     parts = f"parts:00:00:00-{_clock(keys[-1])},+{_clock(b)}-{_clock(job.media.seconds + 1)}"
-    run(["mkvmerge", "-q", "-o", job.target, "--split", parts, job.genuine], accept=(0, 1))
+    run(["mkvmerge", "-q", "--deterministic", "1", "-o", job.target, "--split", parts, job.genuine], accept=(0, 1))
     return Truth(((keys[-1], keys[-1]),), tool="mkvmerge")
 
 

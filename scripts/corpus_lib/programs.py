@@ -22,15 +22,18 @@ def have(name: str) -> bool:
     return shutil.which(name) is not None
 
 
-def run(argv: Sequence[str | Path], *, accept: Sequence[int] = (0,)) -> bytes:
-    """Run a program and return its standard output. Raises Missing or Failed with the last line it said."""
+def run(argv: Sequence[str | Path], *, accept: Sequence[int] = (0,), limit: float = _LIMIT) -> bytes:
+    """Run a program, at most `limit` seconds, and return its standard output.
+
+    Raises Missing where it is not installed, Failed with the last line it said.
+    """
     words = [str(word) for word in argv]
     if not have(words[0]):
         raise Missing(f"{words[0]} is not installed")
     try:
-        done = subprocess.run(words, capture_output=True, check=False, timeout=_LIMIT, stdin=subprocess.DEVNULL)
+        done = subprocess.run(words, capture_output=True, check=False, timeout=limit, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:
-        raise Failed(f"{words[0]}: not done after {_LIMIT} s") from error
+        raise Failed(f"{words[0]}: not done after {limit:.0f} s") from error
     if done.returncode not in accept:
         said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["no message"]
         raise Failed(f"{words[0]}: {said[-1][:200]}")

@@ -259,8 +259,8 @@ def inserted(job: Job) -> Truth:
 
 
 EDITS = (
-    *(Edit(f"reencode-{name}", "reencode", plain(name), quick=name == "x264-medium") for name in _PLAIN),
-    *(Edit(f"reencode-clean-{name}", "reencode-clean", clean(name), quick=name == "x264-medium")
+    *(Edit(f"reencode-{name}", "reencode", plain(name), quick=name == "x264-veryfast") for name in _PLAIN),
+    *(Edit(f"reencode-clean-{name}", "reencode-clean", clean(name), quick=name == "x264-ultrafast")
       for name in ("x264-ultrafast", "x264-medium", "x264-slow", "x265", "mpeg4")),
     Edit("reencode-openh264", "reencode-gstreamer", openh264),
     Edit("reencode-disguised", "reencode-disguised", disguised),

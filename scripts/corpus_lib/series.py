@@ -1,4 +1,4 @@
-"""Recordings in several files, photo series and sound memos: genuine, and with a file missing, swapped or altered."""
+"""Recordings in several files and photo series: genuine, and with a file missing, swapped or altered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.samples import make_footage
-from scripts.corpus_lib import mp4, sources, ts
+from scripts.corpus_lib import memos, mp4, sources, ts
 from scripts.corpus_lib.cameras import x264
 from scripts.corpus_lib.coders import Picture, Sound
 from scripts.corpus_lib.media import Media, group_seconds, spliced
@@ -31,7 +32,8 @@ _SECONDS = 12
 
 def make(out: Path, seed: int, quick: bool) -> list[Row]:
     """The rows of all series; files under OUT/series."""
-    key = hashlib.sha256(Path(__file__).read_bytes() + f"{seed}{quick}".encode()).hexdigest()
+    code = Path(__file__).read_bytes() + Path(memos.__file__).read_bytes()
+    key = hashlib.sha256(code + f"{seed}{quick}".encode()).hexdigest()
     stamp = out / "series" / ".rows.json"
     if stamp.exists():
         kept = json.loads(stamp.read_text())
@@ -40,7 +42,7 @@ def make(out: Path, seed: int, quick: bool) -> list[Row]:
             return rows
     shutil.rmtree(out / "series", ignore_errors=True)
     (out / "series").mkdir(parents=True)
-    rows = _segments(out, seed, quick) + _samples(out, seed)
+    rows = _segments(out, seed, quick) + _samples(out, seed) + ([] if quick else _footage(out, seed))
     stamp.write_text(json.dumps({"key": key, "rows": rows}))
     return rows
 
@@ -144,7 +146,7 @@ def _segment_cut(
 
 
 def _samples(out: Path, seed: int) -> list[Row]:
-    """Photos and memo of the project's own sample footage."""
+    """Photos of the project's own sample footage, and sound memos."""
     root = out / "series" / "stills"
     work = root / ".work"
     footage = make_footage(work, seed=seed, only={"audio", "photos"})
@@ -160,10 +162,29 @@ def _samples(out: Path, seed: int) -> list[Row]:
     )
     for maker in makers:
         rows += _try(out, "photos", maker, root, footage.photos)
-    for maker in (_memo_genuine, _memo_cut, _memo_joined, _memo_reencoded, _memo_truncated):
-        rows += _try(out, "memo", maker, root, [footage.audio])
+    rows += memos.make(root / "memos", seed, footage.audio, partial(_row, out))
     shutil.rmtree(work)
     return rows
+
+
+def _footage(out: Path, seed: int) -> list[Row]:
+    """The project's own sample recording in three files, with its GPS track, and what the samples do to it."""
+    root = out / "series" / "samples"
+    footage = make_footage(root, seed=seed, only={"card", "missing", "cut", "foreign", "frozen"})
+    return [
+        _row(out, "samples", "card", "genuine-series", footage.segments, seconds=36.0, group=1.0),
+        _row(
+            out, "samples", "missing", "segment-missing", footage.missing, at=((12.0, 24.0),), group=1.0, tool="files"
+        ),
+        _row(out, "samples", "cut-open", "cut-open", [footage.cut_open], at=((4.0, 7.0),), group=1.0, tool="ffmpeg"),
+        _row(
+            out, "samples", "cut-closed", "cut-closed", [footage.cut_closed], at=((4.0, 4.0),), group=1.0, tool="ffmpeg"
+        ),
+        _row(
+            out, "samples", "foreign", "insert-reencoded", [footage.foreign], at=((5.0, 6.0),), group=1.0, tool="ffmpeg"
+        ),
+        _row(out, "samples", "frozen", "freeze", [footage.frozen], at=((4.0, 7.0),), group=1.0, tool="ffmpeg"),
+    ]
 
 
 _Maker = Callable[[Path, list[Path]], tuple[str, dict[str, Any]]]
@@ -230,42 +251,3 @@ def _photo_renumbered(folder: Path, files: list[Path]) -> tuple[str, dict[str, A
     for file in files[4:]:
         file.rename(file.with_name(f"{file.stem[:-4]}{int(file.stem[-4:]) - 1:04d}{file.suffix}"))
     return "photo-missing", {"tool": "files"}
-
-
-def _memo_genuine(folder: Path, files: list[Path]) -> tuple[str, dict[str, Any]]:
-    return "genuine-memo", {"seconds": 10.0}
-
-
-def _memo_cut(folder: Path, files: list[Path]) -> tuple[str, dict[str, Any]]:
-    """Two seconds of samples taken out of the WAV by hand, sizes mended."""
-    whole = files[0].read_bytes()
-    at = whole.find(b"data") + 8
-    cut = whole[: at + 4 * 32_000] + whole[at + 6 * 32_000 :]
-    gone = 2 * 32_000
-    fixed = bytearray(cut)
-    fixed[4:8] = (len(cut) - 8).to_bytes(4, "little")
-    fixed[at - 4 : at] = (int.from_bytes(whole[at - 4 : at], "little") - gone).to_bytes(4, "little")
-    files[0].write_bytes(bytes(fixed))
-    return "memo-cut", {"tool": "bytes", "at": ((4.0, 4.0),)}
-
-
-def _memo_joined(folder: Path, files: list[Path]) -> tuple[str, dict[str, Any]]:
-    source = folder.parent / "memo.wav"
-    shutil.move(files[0], source)
-    ffmpeg("-i", source, "-af", "aselect='not(between(t,4,6))',asetpts=N/SR/TB", "-c:a", "pcm_s16le", files[0])
-    source.unlink()
-    return "memo-cut", {"tool": "ffmpeg", "at": ((4.0, 4.0),)}
-
-
-def _memo_reencoded(folder: Path, files: list[Path]) -> tuple[str, dict[str, Any]]:
-    source = folder.parent / "memo.wav"
-    shutil.move(files[0], source)
-    ffmpeg("-i", source, "-c:a", "libmp3lame", files[0].with_suffix(".MP3"))
-    source.unlink()
-    return "memo-reencoded", {"tool": "ffmpeg"}
-
-
-def _memo_truncated(folder: Path, files: list[Path]) -> tuple[str, dict[str, Any]]:
-    whole = files[0].read_bytes()
-    files[0].write_bytes(whole[: len(whole) // 2])
-    return "truncated", {"tool": "bytes"}

@@ -64,7 +64,7 @@ def head_trim(job: Job) -> Truth:
     _, key = job.cut(0.4)
     media, _ = spliced(job.media, [(job.media, key, 1e9)])
     job.save(media)
-    return Truth(((0, 0),), _TOOL, "a clean trim: nothing is left of what was before")
+    return Truth(((0, 0),), _TOOL)
 
 
 def tail_trim(job: Job) -> Truth:
@@ -126,12 +126,12 @@ def audio_shifted(job: Job) -> Truth:
 
 
 def audio_replaced(job: Job) -> Truth:
-    """The sound of another recording of this camera under these pictures."""
+    """The sound of another recording of this camera under these pictures, as long as it lasts."""
     _sound(job)
     other = job.other()[0].audio
     assert other and job.media.audio
     _save_sound(job, other.packets)
-    return Truth((), _TOOL, "sound of the same camera in whole" if other.end >= job.media.seconds - 0.2 else "")
+    return Truth((), _TOOL)
 
 
 def _sound(job: Job) -> Track:
