@@ -80,6 +80,10 @@ class Chain:
         self._settle()
         self._gap.damaged += 1
 
+    def fragment(self) -> None:
+        """A piece of a message: as good as none."""
+        self.messages += 1
+
     def message(self, message: Message) -> None:
         self.messages += 1
         self.readable += 1

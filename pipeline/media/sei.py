@@ -62,7 +62,7 @@ def _counted(payload: bytes, length: int) -> Iterator[bytes]:
 @dataclass(frozen=True, slots=True)
 class UserData:
     """A unit with a message. `raw`: as in the stream; `clean`: without emulation prevention; `at`: where in `clean` the
-    bytes after the UUID begin, `end`: where they end.
+    bytes after the UUID begin, `end`: where they should end.
     """
 
     uuid: bytes
@@ -73,7 +73,12 @@ class UserData:
 
     @property
     def flags(self) -> int:
-        return self.clean[self.at] if self.at < self.end else 0
+        return self.clean[self.at] if self.at < len(self.clean) else 0
+
+    @property
+    def complete(self) -> bool:
+        """Messages without emulation prevention fall apart where start codes stand between units."""
+        return self.at < self.end <= len(self.clean)
 
     def before(self, offset: int, *, escaped: bool) -> bytes:
         """The unit's bytes from its header up to `offset` in `clean`; `escaped`: as they are in the stream."""
@@ -108,7 +113,7 @@ def user_data(unit: bytes, codec: str) -> UserData | None:
     uuid = clean[at : at + _UUID]
     if uuid not in (AXIS, ONVIF):
         return None
-    return UserData(uuid, unit, clean, at + _UUID, min(at + size, len(clean)))
+    return UserData(uuid, unit, clean, at + _UUID, at + size)
 
 
 def fields(data: UserData, widths: Mapping[int, int]) -> Iterator[tuple[int, bytes, int]]:
@@ -116,6 +121,8 @@ def fields(data: UserData, widths: Mapping[int, int]) -> Iterator[tuple[int, byt
 
     Raises ValueError where the tags are not what a signer writes.
     """
+    if not data.complete:
+        raise ValueError("a message that is cut short")
     at = data.at + 1
     while at < data.end:
         tag = data.clean[at]

@@ -84,6 +84,9 @@ class Reader:
         self._uuid = data.uuid
         self._messages += 1
         self._chain.scheme, read = _SCHEMES[data.uuid]
+        if not data.complete:
+            self._chain.fragment()
+            return
         try:
             message = read(data)
         except ValueError:

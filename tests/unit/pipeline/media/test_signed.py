@@ -298,6 +298,14 @@ def test_start_codes() -> None:
     assert (found.stream, found.groups, found.breaches) == (3, 4, ())
 
 
+def test_a_message_that_fell_apart_is_as_good_as_absent() -> None:
+    packets = camera().sign(gops(12, 6))
+    at = [n for n, packet in enumerate(packets) if any(unit[0] == 6 for unit in packet)][4]
+    packets[at][0] = packets[at][0][:200]
+    assert facts(only(verify(packets))) == {"unproven": 6, "signature": "absent"}
+    assert verify([[unit[:200] for unit in packet] for packet in packets]).unread == "version"
+
+
 def test_no_messages_no_signature() -> None:
     packets = without_messages(camera().sign(gops(5)))
     assert signed.verify(lambda: prefixed(packets), stream=0, codec="h264", extradata=EXTRADATA) is None
