@@ -16,8 +16,10 @@ from storage.records import Axis, Finding, Severity
 _QUIET = 0.1  # of the usual step: still, whatever little an encoder adds
 _MOST_STILL = 0.3  # of the time: a stream that repeats more outside the run does so by habit (a phone of 2004: 85 %)
 _ABRUPT = 8.0  # times the steps within: motion that ends and begins from one picture to the next
-_LEAST_MOTION = 0.5  # luma, the step before and after: below this there is little that could stop
+_LEAST_MOTION = 0.5  # luma, the step before and after: less is little that could stop …
+_SOME_MOTION, _JUMP = 0.1, 3.0  # … but where the picture moves on by so many times the steps: time passed it by
 _FEWEST = 12  # pictures
+_SHOWING = 8.0  # luma, standard deviation: a picture of something, no covered lens
 _EDGE = 2.0  # times as long at the very beginning or end, where cameras start and stop
 _NEIGHBOURS = 5  # pictures before and after
 
@@ -54,21 +56,23 @@ def runs(marks: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _stands_out(sight: Sight, quiet: NDArray[np.bool_], first: int, last: int, limits: Thresholds) -> bool:
+    if float(np.median(sight.spread[first:last])) < _SHOWING:
+        return False
     elsewhere = np.concatenate([quiet[:first], quiet[last:]])
     if len(elsewhere) < 2 * _NEIGHBOURS or float(elsewhere.mean()) > _MOST_STILL:
         return False
-    before, after = sight.step[max(1, first - _NEIGHBOURS) : first], sight.step[last + 1 : last + 1 + _NEIGHBOURS]
-    if len(before) < 2 or len(after) < 2:  # at an edge
-        span = float(sight.time[last - 1] - sight.time[first])
-        return span >= _EDGE * limits.frozen and _sudden(sight, first, last, before if len(before) >= 2 else after)
-    return _sudden(sight, first, last, before) and _sudden(sight, first, last, after)
-
-
-def _sudden(sight: Sight, first: int, last: int, beside: NDArray[np.float32]) -> bool:
-    if not len(beside):
+    still = float(np.median(sight.step[first:last]))
+    beside = [_motion(sight.step[max(1, first - _NEIGHBOURS) : first]), _motion(sight.step[last + 1 :][:_NEIGHBOURS])]
+    known = [motion for motion in beside if motion is not None]
+    if len(known) < 2 and float(sight.time[last - 1] - sight.time[first]) < _EDGE * limits.frozen:
         return False
-    still, moving = float(np.median(sight.step[first:last])), float(np.median(beside))
-    return moving >= _LEAST_MOTION and moving >= _ABRUPT * still
+    sudden = all(motion >= max(_SOME_MOTION, _ABRUPT * still) for motion in known)
+    jumps = last < len(sight.step) and float(sight.step[last]) >= _JUMP * max(known, default=np.inf)
+    return bool(known) and sudden and (jumps or min(known) >= _LEAST_MOTION)
+
+
+def _motion(steps: NDArray[np.float32]) -> float | None:
+    return float(np.median(steps)) if len(steps) >= 2 else None
 
 
 def _finding(content: Content, sight: Sight, start: float, end: float, pictures: int) -> Finding:

@@ -32,7 +32,7 @@ def strength(found: Break) -> float:
 
 def only_light(found: Break) -> bool:
     """The same place in another light: a lamp, a flash, the exposure. Structure stays where brightness changes."""
-    return found.likeness is not None and found.likeness >= 0.85 and abs(found.luma[1] - found.luma[0]) > 4
+    return found.likeness is not None and found.likeness >= 0.8 and abs(found.luma[1] - found.luma[0]) > 4
 
 
 def too_dark(found: Break) -> bool:
