@@ -45,8 +45,10 @@ def picture_order(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         if len(pairs) < limits.order_steps:
             continue
         usual = Counter(after[0] - before[0] for before, after in pairs).most_common(1)[0][0]
-        places = _places(_breaks(track, pairs, usual))
-        if usual > 0 and len(places) <= max(limits.few_breaks, limits.few_breaks_share * len(pairs)):
+        breaks = _breaks(track, pairs, usual)
+        places = _places(breaks)
+        few = max(limits.few_breaks, limits.few_breaks_share * len(pairs))
+        if usual > 0 and len(places) <= few and len(breaks) <= min(_DEEPEST * few, len(pairs) / 5):
             for place in places:
                 yield _break(track, place, usual)
 

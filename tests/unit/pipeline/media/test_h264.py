@@ -21,7 +21,19 @@ from pipeline.continuity.coding import (
 from pipeline.media.h264 import Reader
 from pipeline.media.picture import picture_of
 from pipeline.samples import Footage
-from tests.support.bitstreams import annex_b, avcc, bits, h264_pps, h264_slice, h264_sps, prefixed
+from tests.support.bitstreams import (
+    annex_b,
+    avcc,
+    buffering,
+    camcorder_clock,
+    h264_pps,
+    h264_slice,
+    h264_sps,
+    h264_sps_with_buffer,
+    prefixed,
+    sei,
+    timing,
+)
 
 SPS, PPS = h264_sps(), h264_pps()
 
@@ -181,4 +193,34 @@ def test_a_cameras_counters_run_on(footage: Footage) -> None:
     assert track.slices is not None and track.coding is not None
     assert min(track.slices.frame_num) >= 0 and track.coding.max_frame_num >= 16
     assert sum(value >= 0 for value in track.slices.idr_pic_id) > 3
-    assert bits((5, 3))  # the writer is used
+
+
+def test_the_state_of_the_buffer_is_read_at_key_pictures() -> None:
+    sets = annex_b(h264_sps_with_buffer(rate=5000), PPS)
+    reader = Reader(sets)
+    for n in range(3):
+        key = annex_b(sei(buffering(45_000 + n, 45_000)), sei(timing(25 * (n > 0))), h264_slice(0, idr=0))
+        for packet in (key, annex_b(sei(timing(2)), h264_slice(1)), annex_b(sei((5, bytes(300))), h264_slice(2))):
+            reader.take(memoryview(packet))
+    coding = reader.coding()
+    assert coding.bit_rate == 5000 * 64
+    assert [level.packet for level in coding.levels] == [0, 3, 6]
+    assert [round(90_000 * level.delay) for level in coding.levels] == [45_000, 45_001, 45_002]
+    assert [level.elapsed for level in coding.levels] == [0.0, 0.5, 0.5] and coding.levels[0].full == 1.0
+
+
+def test_a_camcorders_clock_is_read() -> None:
+    reader = Reader(annex_b(SPS, PPS))
+    for second in range(3):
+        reader.take(memoryview(annex_b(sei(camcorder_clock(20, 23, 59, 57 + second)), h264_slice(0, idr=0))))
+    assert reader.coding().stamps == tuple((n, 86_397.0 + n) for n in range(3))
+
+
+@given(st.lists(st.binary(max_size=80), max_size=6))
+def test_noise_in_messages_is_no_error(payloads: list[bytes]) -> None:
+    reader = Reader(annex_b(h264_sps_with_buffer(), PPS))
+    clock = bytes.fromhex("17ee8c60f84d11d98cd60800200c9a66") + b"MDPM"
+    for payload in payloads:
+        for start in (b"\x06", b"\x06\x00", b"\x06\x00\x06\x80", b"\x06\x01", b"\x06\x05\x40" + clock):
+            reader.take(memoryview(annex_b(start + payload, h264_slice(0, idr=0))))
+    assert len(reader.coding().stamps) <= 5 * len(payloads)

@@ -1,0 +1,59 @@
+"""Signs that meet are a joint; signs apart, or of one kind, are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.continuity import joints
+from storage.records import Axis, Finding, Severity
+from tests.support.pictures import LIMITS, audio, picture, steady, told, video
+
+FILE = picture(video(steady(30)), audio(steady(30, 0.032)))
+
+
+def sign(signal: str, start: float, end: float | None = None, stream: int = 0, *, proven: bool = False) -> Finding:
+    severity = Severity.VIOLATION if proven else Severity.SUSPICION
+    return Finding(
+        code=f"REC-CONTINUOUS/{signal}", axis=Axis.TIMELINE, severity=severity, start=start,
+        end=start if end is None else end, zh="。", en=".", evidence={"stream": stream},
+    )  # fmt: skip
+
+
+def found(*signs: Finding) -> list[Finding]:
+    return list(joints.joints(signs, FILE, LIMITS))
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        (sign("GOP-BREAK", 10.0, 10.8), sign("OFF-GRID", 10.78, 10.81, 1)),
+        (sign("GOP-BREAK", 10.0, 10.8), sign("GAP-PTS", 10.8, 11.0)),
+        (sign("ENCODER-START", 10.0), sign("OFF-GRID", 9.97, 9.99, 1)),
+        (sign("GOP-BREAK", 2.0, 12.0), sign("SOUND-FRAMES", 12.02, stream=1)),
+        (sign("PARAMETERS-CHANGED", 10.0), sign("SCENE-CUT", 10.04)),
+    ],
+)
+def test_the_coded_stream_and_another_sign_at_one_place(signs: tuple[Finding, ...]) -> None:
+    findings = found(*signs)
+    assert told(findings) == [("JOINT", "violation")]
+    assert findings[0].start is not None and abs(findings[0].start - (signs[1].start or 0)) < 0.1
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        (sign("GOP-BREAK", 10.0, 10.8),),
+        (sign("GOP-BREAK", 10.0, 10.8), sign("OFF-GRID", 14.0, 14.02, 1)),
+        (sign("GOP-BREAK", 2.0, 12.0), sign("OFF-GRID", 7.0, 7.02, 1)),  # within the group, far from its ends
+        (sign("GOP-BREAK", 10.0, 10.8), sign("ENCODER-START", 10.8)),  # both of the coded stream
+        (sign("OFF-GRID", 10.0, 10.02), sign("OFF-GRID", 10.0, 10.02, 1)),  # a clock that was set
+        (sign("GOP-BREAK", 10.0, 10.8), sign("AV-END", 10.8)),
+        (sign("GOP-BREAK", 10.0, 10.8), sign("OFF-GRID", 10.8, stream=1), sign("IDR-ID", 10.8, proven=True)),
+    ],
+)
+def test_no_joint(signs: tuple[Finding, ...]) -> None:
+    assert found(*signs) == []
+
+
+def test_one_joint_for_one_place() -> None:
+    assert len(found(sign("GOP-BREAK", 10.0, 10.8), sign("ENCODER-START", 10.8), sign("OFF-GRID", 10.8, stream=1))) == 1
