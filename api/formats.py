@@ -27,6 +27,12 @@ def span(start: float | None, end: float | None) -> str:
     return first if end is None or first == last else f"{first} – {last}"
 
 
+def device(make: str | None, model: str | None, serial: str | None) -> str:
+    """Maker, model and serial number; the maker once where the model begins with it (Canon Canon PowerShot …)."""
+    doubled = make and model and model.casefold().startswith(make.casefold())
+    return " ".join(part for part in (None if doubled else make, model, serial) if part)
+
+
 def size(count: int) -> str:
     """Bytes with a binary unit: 1.4 GiB."""
     value = float(count)

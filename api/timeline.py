@@ -18,7 +18,7 @@ from api.words import SEVERITIES, VERDICTS
 
 WIDTH = 1000
 LEFT = 64  # room for the lanes' names
-PLOT = WIDTH - LEFT - 12
+PLOT = WIDTH - LEFT - 26  # room for half of the last label
 LANES = ("violation", "suspicion", "note")
 ROW = 24
 TOP = 26

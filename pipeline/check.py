@@ -81,7 +81,11 @@ def check_files(
         return picture.settled(), report
 
     with Readers(sizes, progress, begun, deep=deep) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
-        looked = list(threads.map(one, paths, shown))
+        try:
+            looked = list(threads.map(one, paths, shown))
+        except BaseException:  # the user's Ctrl-C too: what is not begun is not waited for
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
     pictures, reports = [picture for picture, _ in looked], [report for _, report in looked]
     return Report(tuple(reports), tuple(judge_series(pictures, reports, limits, beside)))
 

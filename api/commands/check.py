@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.commands.bar import shares
+
 if TYPE_CHECKING:
     from pipeline.continuity.profile import Profile
-    from pipeline.reading import Progress
 
 
 class Lang(StrEnum):
@@ -34,6 +33,13 @@ Activity = Annotated[
     str,
     typer.Option(help="执法活动起止，检查哪些时段无录制 · spans of an activity nobody recorded", metavar="START/END"),
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", help="另存为网页报告（单个文件，可打印）· also write the report as one page", metavar="FILE.html"
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="列出依据 · list the evidence too")]
 Deep = Annotated[
     bool,
     typer.Option("--deep", help="解码画面与声音，识别画面时钟 · decode pictures and sound, read the clock in them"),
@@ -49,6 +55,8 @@ def check(
     files: Files,
     *,
     as_json: Json = False,
+    html: Html = None,
+    verbose: Verbose = False,
     deep: Deep = False,
     profile: Device = None,
     activity: Activity = "",
@@ -62,22 +70,26 @@ def check(
     from pipeline.check import check_files, walk
     from storage.errors import NotFound
 
+    _refuse_to_overwrite(html)
     paths = walk(files)
     if not paths:
         raise NotFound("所给文件夹中没有可检查的文件。", "there is no file to check in these folders")
     device = _profile(profile)
     span = _span(activity)
-    with _bar(lang, show=not as_json) as progress:
-        report = check_files(paths, device=device, trusted=_anchors(trust or []), progress=progress, deep=deep)
+    trusted = _anchors(trust or [])
+    with shares(_CHECKING[lang], show=not as_json) as (progress, begun):
+        report = check_files(paths, device=device, trusted=trusted, progress=progress, begun=begun, deep=deep)
     told = report.as_json()
     if span:
         told["activity"] = _coverage(told, *span)
+    if html:
+        _write_page(html, told, paths, lang, show=not as_json)
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2).encode())  # UTF-8, whatever the terminal has
     else:
         from api.commands.check_text import write
 
-        write(told, lang.value)
+        write(told, lang.value, verbose=verbose)
     whole = not span or not told["activity"]["gaps"]
     raise typer.Exit(0 if report.continuous and whole else 1)
 
@@ -124,16 +136,32 @@ def _coverage(report: dict[str, Any], start: datetime, end: datetime) -> dict[st
     return found.as_json() | {"dates_read_as": "local" if local else "utc"}
 
 
-@contextmanager
-def _bar(lang: Lang, *, show: bool) -> Iterator[Progress | None]:
-    """A progress bar on standard error where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
+def _refuse_to_overwrite(html: Path | None) -> None:
+    """`--html *.MP4` would write over the first recording."""
+    from storage.errors import Refused
 
-    console = Console(stderr=True)
-    if not show or not console.is_terminal:
-        yield None
-        return
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task("检查中" if lang is Lang.ZH else "checking", total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+    if html and html.suffix.lower() not in (".html", ".htm"):
+        zh = f"网页报告的文件名须以 .html 结尾：{html.name}"
+        raise Refused(zh, f"the name of the page has to end in .html: {html.name}")
+
+
+def _write_page(html: Path, report: dict[str, Any], paths: list[Path], lang: Lang, *, show: bool) -> None:
+    from zoneinfo import ZoneInfo
+
+    from api.html_report import render
+    from pipeline.bootstrap import read_settings
+    from pipeline.strips import collect
+    from storage.clock import now
+    from storage.errors import Refused
+
+    with shares(_PICTURES[lang], show=show) as (progress, _):
+        strips = collect(report, paths, progress or (lambda share: None))
+    page = render(report, strips, zone=ZoneInfo(read_settings().timezone), now=now(), lang=lang.value)
+    try:
+        html.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"无法写入 {html}：{error.strerror}", f"can't write {html}: {error.strerror}") from error
+
+
+_CHECKING = {Lang.ZH: "检查中", Lang.EN: "checking"}
+_PICTURES = {Lang.ZH: "提取画面", Lang.EN: "pictures"}
