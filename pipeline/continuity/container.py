@@ -209,9 +209,12 @@ def trailing(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 
 def descriptions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-TRUE/SAMPLE-DESCRIPTIONS: a video track with more than one description, as joining tools leave."""
+    """REC-TRUE/SAMPLE-DESCRIPTIONS: a video track with more than one description, as joining tools leave.
+
+    Told with its place, and as a violation, in `isobmff.joined` where pictures change from one to another.
+    """
     for track in _footage(picture):
-        if track.handler == "vide" and len(track.descriptions) > 1:
+        if track.handler == "vide" and len(track.descriptions) > 1 and not _switches(picture, track):
             yield Finding(
                 code="REC-TRUE/SAMPLE-DESCRIPTIONS",
                 axis=Axis.FILE,
@@ -220,6 +223,11 @@ def descriptions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
                 en=f"the video track has {len(track.descriptions)} sample descriptions: perhaps joined recordings",
                 evidence={"box": "moov/trak/mdia/minf/stbl/stsd", "track": track.id, "types": track.descriptions},
             )
+
+
+def _switches(picture: Picture, track: TrackBox) -> bool:
+    samples = picture.structure.samples if picture.structure else None
+    return any(switch[0] == track.id for switch in samples.switches) if samples else False
 
 
 def samples(picture: Picture, limits: Thresholds) -> Iterator[Finding]:

@@ -189,6 +189,30 @@ def tables(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
         )
 
 
+def joined(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
+    """REC-CONTINUOUS/JOINED: from one picture on another sample description holds: another encoder's run was put on.
+
+    A recorder describes its coding once, when it begins (stsd); programs that append without coding anew keep both.
+    """
+    samples = picture.structure.samples if picture.structure else None
+    video = {track.id for track in picture.boxes.tracks if track.handler == "vide"} if picture.boxes else set()
+    places = Places(picture)
+    for track, offset, before, after in samples.switches if samples else ():
+        if track in video:
+            start, end = places.before(offset), places.after(offset)
+            at = f"{clock(end)} " if end is not None else ""
+            yield Finding(
+                code="REC-CONTINUOUS/JOINED",
+                axis=Axis.TIMELINE,
+                severity=Severity.VIOLATION,
+                start=start if start is not None and end is not None and start <= end else end,
+                end=end,
+                zh=f"{at}处画面改用另一套编码描述：此处接上了另一段录像。",
+                en=f"{at}the pictures change to another sample description: another recording was put on here",
+                evidence={"box": f"{_STBL}/stsc", "track": track, "offset": offset, "before": before, "after": after},
+            )
+
+
 def fragments(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/FRAGMENT: movie fragments are absent, repeated or out of order (mfhd numbers and tfdt times).
 
@@ -263,4 +287,4 @@ def _footage(picture: Picture) -> set[int]:
     return {track.id for track in tracks if track.handler in ("vide", "soun")}
 
 
-CHECKS = (unreferenced, out_of_order, shared_samples, outside_data, tables, fragments, second_movie)
+CHECKS = (unreferenced, out_of_order, shared_samples, outside_data, tables, joined, fragments, second_movie)

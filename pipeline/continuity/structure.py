@@ -47,7 +47,8 @@ class SampleMap:
     """Where the samples of all tracks lie in the file, against the data boxes (ISO/IEC 14496-12 8.7).
 
     `contradictions`: (track, box, count, other box, count) where the tables of a track count samples differently.
-    `outside`: chunks that lie in no data box. `complete`: False where there was too much to map.
+    `switches`: (track, offset, description before, after) where samples change their description. `outside`: chunks
+    that lie in no data box. `complete`: False where there was too much to map.
     """
 
     unreferenced: tuple[Stretch, ...] = ()
@@ -61,6 +62,7 @@ class SampleMap:
     outside: tuple[int, ...] = ()
     outside_count: int = 0
     contradictions: tuple[tuple[int, str, int, str, int], ...] = ()
+    switches: tuple[tuple[int, int, int, int], ...] = ()
     complete: bool = True
 
 

@@ -72,6 +72,7 @@ def make(
         shared_count=found.shared_count,
         outside=tuple(found.outside),
         outside_count=found.outside_count,
+        switches=tuple((t.id, *each) for t in own for each in sampletable.switches(t.table)[:_MOST_LISTED]),
         contradictions=tuple((t.id, *each) for t in own for each in _contradictions(t)),
     )
 

@@ -24,7 +24,8 @@ class Table:
     """The boxes of one stbl as they came; durations and sizes in ticks and bytes."""
 
     times: list[tuple[int, int]] = field(default_factory=list)  # stts: (samples, duration)
-    runs: list[tuple[int, int]] = field(default_factory=list)  # stsc: (first chunk from 1, samples in each chunk)
+    # stsc: (first chunk from 1, samples in each chunk, which sample description from 1)
+    runs: list[tuple[int, int, int]] = field(default_factory=list)
     size: int = 0  # stsz: of every sample; 0 means that `sizes` has each
     sizes: array[int] = field(default_factory=lambda: array("I"))
     count: int = 0  # stsz
@@ -36,8 +37,8 @@ class Table:
         """How many samples each chunk holds, as stsc says it in runs."""
         chunks = len(self.offsets)
         counts = array("I")
-        following = [first for first, _ in self.runs[1:]]
-        for (first, samples), until in zip(self.runs, [*following, chunks + 1], strict=False):
+        following = [first for first, _, _ in self.runs[1:]]
+        for (first, samples, _), until in zip(self.runs, [*following, chunks + 1], strict=False):
             if first == len(counts) + 1 and until > first:
                 counts.extend(array("I", [samples]) * (min(until, chunks + 1) - first))
         return counts
@@ -48,9 +49,18 @@ def times(body: bytes) -> list[tuple[int, int]]:
     return list(struct.iter_unpack(">II", _entries(body, 8)))
 
 
-def runs(body: bytes) -> list[tuple[int, int]]:
-    """The entries of an stsc box without their sample descriptions."""
-    return [(first, samples) for first, samples, _ in struct.iter_unpack(">III", _entries(body, 12))]
+def runs(body: bytes) -> list[tuple[int, int, int]]:
+    """The entries of an stsc box."""
+    return list(struct.iter_unpack(">III", _entries(body, 12)))
+
+
+def switches(table: Table) -> list[tuple[int, int, int]]:
+    """(offset, description before, description from there on) where the samples' description changes."""
+    return [
+        (table.offsets[first - 1], before, after)
+        for (_, _, before), (first, _, after) in pairwise(table.runs)
+        if before != after and 1 <= first <= len(table.offsets)
+    ]
 
 
 def _entries(body: bytes, width: int) -> bytes:

@@ -120,6 +120,12 @@ def test_samples_outside_the_data_and_tables_that_disagree() -> None:
     assert told(found(contradictions=((1, "stts", 250, "stsz", 240),))) == [("TABLES", "suspicion")]
 
 
+def test_another_description_is_another_recording() -> None:
+    (join,) = found(switches=((1, 10_000, 1, 2),))
+    assert told([join]) == [("JOINED", "violation")] and (join.start, join.end) == (3.96, 4.0)
+    assert found(switches=((7, 10_000, 1, 2),)) == [], "of another track"
+
+
 def fragments(*steps: FragmentStep, count: int = 100) -> Fragments:
     return Fragments(count, 1, steps, len(steps))
 

@@ -82,7 +82,10 @@ def test_zeros_and_boxes_within_the_data_are_told() -> None:
     def map_of(hole: bytes) -> str:
         data = b"\0\0\0\x05\x65abcd" + hole + b"\0\0\0\x05\x41abcd"
         table = Table(
-            runs=[(1, 1)], size=9, count=2, offsets=numbers(bytes(12) + (9 + len(hole)).to_bytes(4, "big"), "I", 8, 2)
+            runs=[(1, 1, 1)],
+            size=9,
+            count=2,
+            offsets=numbers(bytes(12) + (9 + len(hole)).to_bytes(4, "big"), "I", 8, 2),
         )
         found = samplemap.make(Window(io.BytesIO(data)), [Placed(1, "vide", 1000, table)], [], [(0, len(data))])
         (stretch,) = found.unreferenced
@@ -97,15 +100,22 @@ def test_zeros_and_boxes_within_the_data_are_told() -> None:
 
 
 def test_chunks_outside_the_data_are_told() -> None:
-    table = Table(runs=[(1, 1)], size=10, count=1, offsets=numbers((50).to_bytes(4, "big"), "I", 0, 1))
+    table = Table(runs=[(1, 1, 1)], size=10, count=1, offsets=numbers((50).to_bytes(4, "big"), "I", 0, 1))
     found = samplemap.make(Window(io.BytesIO(bytes(100))), [Placed(1, "vide", 1000, table)], [], [(0, 20)])
     assert found.outside == (50,)
 
 
 def test_samples_in_another_file_are_not_looked_for() -> None:
-    table = Table(runs=[(1, 1)], size=10, count=1, offsets=numbers(bytes(4), "I", 0, 1), external=True)
+    table = Table(runs=[(1, 1, 1)], size=10, count=1, offsets=numbers(bytes(4), "I", 0, 1), external=True)
     found = samplemap.make(Window(io.BytesIO(bytes(100))), [Placed(1, "vide", 1000, table)], [], [(0, 100)])
     assert found.referenced_bytes == 0
+
+
+def test_descriptions_that_change_are_placed() -> None:
+    offsets = numbers(b"".join(n.to_bytes(4, "big") for n in (0, 10, 20, 30)), "I", 0, 4)
+    runs = sampletable.runs(bytes(7) + b"\2" + b"".join(n.to_bytes(4, "big") for n in (1, 1, 1, 3, 1, 2)))
+    assert sampletable.switches(Table(runs=runs, offsets=offsets)) == [(20, 1, 2)]
+    assert sampletable.switches(Table(runs=[(1, 1, 1), (3, 2, 1), (9, 1, 2)], offsets=offsets)) == []
 
 
 def test_small_sizes_of_every_width() -> None:
@@ -121,7 +131,9 @@ def test_the_map_covers_exactly_what_the_chunks_cover(chunks: list[tuple[int, in
     sizes = b"".join(size.to_bytes(4, "big") for _, size in chunks)
     offsets = b"".join(offset.to_bytes(4, "big") for offset, _ in chunks)
     many = len(chunks)
-    table = Table(runs=[(1, 1)], sizes=numbers(sizes, "I", 0, many), count=many, offsets=numbers(offsets, "I", 0, many))
+    table = Table(
+        runs=[(1, 1, 1)], sizes=numbers(sizes, "I", 0, many), count=many, offsets=numbers(offsets, "I", 0, many)
+    )
     found = samplemap.make(Window(io.BytesIO(data)), [Placed(1, "vide", 1000, table)], [], [(0, 500)])
     covered = {at for offset, size in chunks for at in range(offset, offset + size)}
     assert found.unreferenced_bytes == 500 - len(covered)
