@@ -46,7 +46,7 @@ class Shown(Sequence[tuple[float, int]]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  (it can change)
+    __hash__ = None  # type: ignore[assignment]  # it can change
 
     def intervals(self) -> array[float]:
         """Seconds from each to the next."""
