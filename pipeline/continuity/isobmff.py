@@ -11,7 +11,7 @@ from itertools import groupby
 
 from pipeline.continuity.model import Picture
 from pipeline.continuity.places import Places
-from pipeline.continuity.structure import Fragments, FragmentStep, OutOfOrder, Shared, Stretch
+from pipeline.continuity.samples import Fragments, FragmentStep, OutOfOrder, Shared, Stretch
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.continuity.structure import Fragments, FragmentStep
+from pipeline.continuity.samples import Fragments, FragmentStep
 from pipeline.media.sampletable import numbers
 from pipeline.media.window import Window
 

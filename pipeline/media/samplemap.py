@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import chain, repeat
 
-from pipeline.continuity.structure import OutOfOrder, SampleMap, Shared, Stretch
+from pipeline.continuity.samples import OutOfOrder, SampleMap, Shared, Stretch
 from pipeline.media import sampletable
 from pipeline.media.sampletable import Table
 from pipeline.media.window import Window

@@ -6,17 +6,8 @@ from typing import Any
 
 from pipeline.continuity import container, unchecked
 from pipeline.continuity.layouts import muxer
-from pipeline.continuity.structure import (
-    ClusterStep,
-    Identification,
-    Matroska,
-    Mxf,
-    Riff,
-    SampleMap,
-    Structure,
-    Transport,
-    Wave,
-)
+from pipeline.continuity.samples import SampleMap
+from pipeline.continuity.structure import ClusterStep, Identification, Matroska, Mxf, Riff, Structure, Transport, Wave
 from storage.records import Finding
 from tests.support.pictures import LIMITS, audio, picture, steady, told, video
 

@@ -7,15 +7,8 @@ from typing import Any
 
 from pipeline.continuity import isobmff
 from pipeline.continuity.model import Box, Packets, Track
-from pipeline.continuity.structure import (
-    Fragments,
-    FragmentStep,
-    OutOfOrder,
-    SampleMap,
-    Shared,
-    Stretch,
-    Structure,
-)
+from pipeline.continuity.samples import Fragments, FragmentStep, OutOfOrder, SampleMap, Shared, Stretch
+from pipeline.continuity.structure import Structure
 from storage.records import Finding
 from tests.support.pictures import LIMITS, boxes, picture, steady, told, track_box, video
 

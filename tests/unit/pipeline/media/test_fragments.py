@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pipeline.continuity.structure import Fragments
+from pipeline.continuity.samples import Fragments
 from pipeline.media import boxes
 from pipeline.media.window import Window
 from tests.support.isofile import boxes as inside

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.continuity.structure import SampleMap, Structure
+from pipeline.continuity.samples import SampleMap
+from pipeline.continuity.structure import Structure
 from pipeline.media import boxes, samplemap, sampletable
 from pipeline.media.samplemap import Placed
 from pipeline.media.sampletable import Table, numbers
