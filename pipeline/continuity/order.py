@@ -139,6 +139,8 @@ def _breaks(track: Track, pairs: Sequence[tuple[Counted, Counted]], usual: int) 
     unit = _unit(track, pairs, usual) if odd else 0.0
     modulus, timed = (track.coding.order_modulus, track.coding.order_tick > 0) if track.coding else (0, False)
     slack = max(1.0 if timed else 0.5, 0.5 * usual)  # half a picture; times are rounded to a count, up or down
+    if unit > 0:  # a picture without a time of its own, such as one that an edit list hides, can't be compared
+        odd = [step for step in odd if step.seconds is not None]
     return [step for step in odd if not _in_time(step, unit, modulus, slack)]
 
 

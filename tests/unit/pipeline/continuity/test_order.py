@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.continuity import order
 from pipeline.continuity.coding import BOTTOM, FIELD, INTRA, REFERENCE, RESET, SLICE
-from pipeline.continuity.model import Track
+from pipeline.continuity.model import DISCARD, Track
 from storage.records import Finding
 from tests.support.coded import Shot, groups, left_open, removed, track
 from tests.support.pictures import LIMITS, picture, told
@@ -85,6 +85,16 @@ def test_without_timestamps_a_jump_is_a_suspicion() -> None:
     bare = [*cut.packets.pts]
     cut.packets.pts[:] = type(cut.packets.pts)("q", [-(1 << 63)] * len(bare))
     assert told(found(cut)) == [("PICTURE-ORDER", "suspicion")]
+
+
+def test_pictures_hidden_by_an_edit_list_have_no_time_to_compare_with() -> None:
+    dark = [Shot(n / 15, 2 * n) for n in range(20)]
+    light = [Shot(20 / 15 + n / 30, 40 + n) for n in range(90)]
+    hidden = track([*dark, *light], order_modulus=2048)
+    for n in range(30):
+        hidden.packets.flags[n] |= DISCARD
+        hidden.packets.pts[n] -= 90_000
+    assert found(hidden) == []
 
 
 def mpeg2(count: int, gop: int = 12) -> list[Shot]:
