@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -152,7 +152,10 @@ def _wall(file: Json, finding: Json, zone: ZoneInfo) -> str:
     if not created or finding["start"] is None:
         return ""
     after = finding["start"] - min(starts, default=0.0)
-    return datetime.fromtimestamp(datetime.fromisoformat(created).timestamp() + after, zone).strftime("%H:%M:%S")
+    try:
+        return (datetime.fromisoformat(created) + timedelta(seconds=after)).astimezone(zone).strftime("%H:%M:%S")
+    except (ValueError, OverflowError):  # a timestamp of the file's own invention
+        return ""
 
 
 def _fine(seconds: float) -> str:

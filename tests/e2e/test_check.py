@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 from api.commands.check import check
 from pipeline.check import check_files, walk
 from pipeline.samples import Footage
-from storage.errors import NotFound
+from storage.errors import NotFound, Refused
 from tests.support.footage import require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +122,56 @@ def test_the_text_can_be_english(footage: Footage) -> None:
     code, text = run("--lang", "en", footage.cut_open)
     assert code == 1 and "✖ interrupted" in text and "not checked:" in text and "violation" in text
     assert "0:00:00 ━" in text and "◆" in text
+
+
+def test_a_page_is_written_beside_the_text(tmp_path: Path, footage: Footage) -> None:
+    page = tmp_path / "report.html"
+    code, text = run("--html", page, *footage.missing, footage.cut_open)
+    written = page.read_text(encoding="utf-8")
+    assert code == 1 and "✖ 中断" in text
+    assert written.count("data:image/jpeg;base64,") >= 6 + 6 + 5
+    assert "SEGMENT-MISSING" in written and "GAP-PTS" in written and "<script" not in written
+
+
+@pytest.mark.parametrize("name", ["a.MP4", "report", "report.json"])
+def test_a_page_never_takes_the_place_of_a_recording(tmp_path: Path, footage: Footage, name: str) -> None:
+    """As in `liuhen check --html *.MP4`."""
+    recording = Path(shutil.copy(footage.audio, tmp_path / name))
+    with pytest.raises(Refused, match=r"\.html"):
+        run("--html", recording, footage.audio)
+    assert recording.read_bytes() == footage.audio.read_bytes()
+
+
+def test_a_page_that_can_not_be_written_is_an_error(tmp_path: Path, footage: Footage) -> None:
+    with pytest.raises(Refused, match="can't write"):
+        run("--html", tmp_path / "absent" / "report.html", footage.audio)
+
+
+def test_evidence_is_listed_where_it_is_asked_for(footage: Footage) -> None:
+    assert "packet_before: 99" in run("--verbose", footage.cut_open)[1]
+    assert "packet_before" not in run(footage.cut_open)[1]
+
+
+def test_what_was_not_checked_is_said_once_for_many_files(footage: Footage) -> None:
+    _, text = run(*footage.segments)
+    assert text.count("未检查") == 1 and "所有视频未检查" in text
+
+
+def test_a_makers_name_is_not_doubled(tmp_path: Path, footage: Footage) -> None:
+    photo = Path(shutil.copy(footage.photos[0], tmp_path / "a.jpg"))
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-Make=Canon", "-Model=Canon EOS", str(photo)], check=True)
+    assert "Canon EOS" in run(photo)[1] and "Canon Canon" not in run(photo)[1]
+
+
+def test_json_is_utf8_and_text_readable_in_any_locale(footage: Footage) -> None:
+    def liuhen(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        program = [sys.executable, "-c", "from api.cli import main; main()", "check", str(footage.cut_open), *arguments]
+        environment = {**os.environ, "PYTHONIOENCODING": "gbk"}
+        return subprocess.run(program, capture_output=True, check=False, env=environment)
+
+    assert json.loads(liuhen("--json").stdout.decode("utf-8"))["files"]
+    text = liuhen()
+    assert text.returncode == 1 and "中断".encode("gbk") in text.stdout and b"Traceback" not in text.stderr
 
 
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:

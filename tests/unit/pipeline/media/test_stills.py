@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.media import sandbox
 from pipeline.media import stills as module
 from pipeline.media.stills import HEIGHT, Moment, stills
 from pipeline.samples import Footage
@@ -59,7 +60,7 @@ def test_hostile_files_give_none(footage: Footage, name: str) -> None:
 
 
 def test_nothing_asked_nothing_started(footage: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sandbox, "run", lambda *a, **k: pytest.fail("started"))
+    monkeypatch.setattr(sandbox, "run", lambda *a, **k: pytest.fail("started"))
     assert stills(footage.segments[0], []) == []
 
 
