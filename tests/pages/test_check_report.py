@@ -28,13 +28,17 @@ def written(footage: Footage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+def _elsewhere(url: str) -> list[str]:
+    return [] if url.startswith(("data:", "file:")) else [url]
+
+
 @pytest.fixture
 def shown(chromium: Browser, written: Path) -> Iterator[tuple[Page, list[str]]]:
     """The page, and what it complained of or asked the network for."""
     complaints: list[str] = []
     page = chromium.new_page()
     page.on("console", lambda message: complaints.append(message.text))
-    page.on("request", lambda request: request.url.startswith(("data:", "file:")) or complaints.append(request.url))
+    page.on("request", lambda request: complaints.extend(_elsewhere(request.url)))
     page.goto(written.as_uri())
     yield page, complaints
     page.close()
