@@ -21,7 +21,7 @@ RUN mkdir -p api/static/vendor \
 FROM debian:12-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates python3 ffmpeg libimage-exiftool-perl xorriso \
-      bubblewrap openssl libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-wqy-microhei \
+      bubblewrap openssl tesseract-ocr libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-wqy-microhei \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 8470 --home-dir /data --shell /usr/sbin/nologin liuhen \
  && install -d -o liuhen -g liuhen -m 700 /data
