@@ -93,12 +93,15 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class ToneBreak:
-    """A tone, steady for more than a second before and after, whose phase jumps by `jump` radians."""
+    """A tone whose phase jumps by `jump` radians; `before`, `after`: seconds it was there without interruption, 1.3 at
+    least and at most 20. `level`: its amplitude, of full scale."""
 
     time: float
     hertz: float
     jump: float
     level: float
+    before: float
+    after: float
 
 
 @dataclass(frozen=True)

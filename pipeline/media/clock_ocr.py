@@ -42,13 +42,14 @@ _UNREAD = "no clock was found in the picture"
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a crop becomes black on white: letters brighter or darker than `level`, or (None) the picture inverted."""
+    """How a crop becomes black on white: letters brighter or darker than `level`, a share of its highlights; without a
+    level letters brighter or darker than what is around them."""
 
     level: float | None
     dark: bool = False
 
 
-_STYLES = (Style(_BRIGHT), Style(0.9), Style(0.6), Style(None), Style(0.35, dark=True))
+_STYLES = (Style(_BRIGHT), Style(None), Style(0.9), Style(0.6), Style(None, dark=True), Style(0.35, dark=True))
 
 
 class ClockReader:
@@ -145,23 +146,45 @@ def _cut(luma: Luma, box: Box) -> Luma:
 
 def find(pictures: Sequence[Luma]) -> tuple[Box, Style] | None:
     """Where in the pictures (bands, all of one size) a clock runs, and how to make it legible; None without one."""
+    least = max(1, _AGREED * len(pictures))
     for dark in (False, True):
         for box in _candidates(pictures, dark=dark):
-            crops = [_cut(picture, box) for picture in pictures]
-            scored = [
-                (sum(clock_text.parse(text) is not None for text in _texts(crops, each)), each) for each in _STYLES
-            ]
-            best = max(scored, key=lambda pair: pair[0])
-            if best[0] >= max(1, _AGREED * len(pictures)):
-                return box, best[1]
+            style, clocks, dated = _most_legible(pictures, box)
+            if clocks < least:
+                continue
+            if dated < least:
+                wide = _with_room_for_date(box)
+                other, _, dated = _most_legible(pictures, wide)
+                if dated >= least:
+                    return wide, other
+            return box, style
     return None
+
+
+def _with_room_for_date(box: Box) -> Box:
+    """A date before the time may not have been legible at first sight: 11 letters beside 8."""
+    return max(0, box[0] - 3 * (box[2] - box[0]) // 2), box[1], box[2], box[3]
+
+
+def _most_legible(pictures: Sequence[Luma], box: Box) -> tuple[Style, int, int]:
+    """The best style; in how many of the pictures it shows a clock, in how many one with a date."""
+    crops, found = [_cut(picture, box) for picture in pictures], []
+    for style in _STYLES:
+        clocks = [clock for text in _texts(crops, style) if (clock := clock_text.parse(text)) is not None]
+        found.append((sum(clock >= clock_text.DAY for clock in clocks), len(clocks), style))
+        if found[-1][0] == len(pictures):
+            break
+    dated, clocks_read, best = max(found, key=lambda each: (each[1], each[0]))
+    return best, clocks_read, dated
 
 
 def _candidates(pictures: Sequence[Luma], *, dark: bool) -> list[Box]:
     """Boxes around what reads like a clock in the first or last of the pictures, with some room; at most two."""
-    zoom = 2 if pictures[0].shape[1] <= 1000 else 1
-    inks = [_strokes(picture, dark=dark) for picture in pictures]
-    near = _around(np.logical_and.reduce(inks))
+    wide = pictures[0].shape[1]
+    zoom, reach = (3 if wide <= 800 else 2 if wide <= 1400 else 1), max(6, wide // 60)
+    inks = [_strokes(picture, reach, dark=dark) for picture in pictures]
+    mean = np.mean(pictures, axis=0).astype(np.uint8)  # letters stand still, the scene and noise don't
+    near = _around(np.logical_and.reduce([*inks, _strokes(mean, reach, dark=dark)]))
     if not near.any():
         return []
     shown = [inks[0] & near, inks[-1] & near] if len(inks) > 1 else [inks[0] & near]
@@ -178,19 +201,25 @@ def _candidates(pictures: Sequence[Luma], *, dark: bool) -> list[Box]:
     return boxes[:2]
 
 
-def _strokes(picture: Luma, *, dark: bool) -> NDArray[np.bool_]:
-    """Where the picture is clearly brighter (or darker) than its surroundings of a few letters' size."""
-    reach = max(6, picture.shape[1] // 60)
+def _strokes(picture: Luma, reach: int, *, dark: bool) -> NDArray[np.bool_]:
+    """Where the picture is clearly brighter (or darker) than the mean of what is within `reach` pixels."""
     total = np.pad(picture.astype(np.int32), ((reach + 1, reach), (reach + 1, reach)), mode="edge").cumsum(0).cumsum(1)
     side = 2 * reach + 1
     sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
     over = picture - sums / (side * side)
-    strokes: NDArray[np.bool_] = (over < -_STANDS_OUT) if dark else (over > _STANDS_OUT)
-    return strokes
+    return _without_specks((over < -_STANDS_OUT) if dark else (over > _STANDS_OUT))
+
+
+def _without_specks(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Ink with at least three more around it: strokes, no noise."""
+    padded = np.pad(ink.astype(np.uint8), 1)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    kept: NDArray[np.bool_] = ink & (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 4)
+    return kept
 
 
 def _around(lasting: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The neighbourhood of strokes that are in every picture: letters stand still, the scene and noise don't."""
+    """The neighbourhood of strokes that are in every picture."""
     rows, columns = lasting.shape[0] // _CELL, lasting.shape[1] // _CELL
     cells = lasting[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns, _CELL).sum(axis=(1, 3)) >= 4
     wide = cells.copy()
@@ -221,6 +250,9 @@ def read(crops: Sequence[tuple[float, Luma]], style: Style, *, each: int = _EACH
         if not clock_text.follows(known[first], known[second]):
             between += [number for number in range(first + 1, second) if number not in known]
     known |= _read_some(crops, between[:_MOST_BETWEEN], style)
+    for other in _STYLES[:2]:  # the background changes: what is unread now may be read otherwise
+        unread = [number for number, reading in known.items() if reading.clock is None]
+        known |= _read_some(crops, unread[:_MOST_BETWEEN], other) if other != style else {}
     return [known[number] for number in sorted(known)]
 
 
@@ -252,7 +284,7 @@ def _texts(crops: Sequence[Luma], style: Style) -> list[str]:
 def _legible(crop: Luma, style: Style) -> Luma:
     """Black on white. The level is a share of the crop's own highlights: a dim picture has dim letters."""
     if style.level is None:
-        return 255 - crop
+        return np.where(_strokes(crop, crop.shape[0] // 2, dark=style.dark), 0, 255).astype(np.uint8)
     level = style.level * max(60.0, float(np.percentile(crop, 99.5)))
     ink = crop < level if style.dark else crop > level
     return np.where(ink, 0, 255).astype(np.uint8)
@@ -270,7 +302,14 @@ def _scaled(crop: Luma) -> Luma:
 
 
 def _enlarged(crop: Luma, factor: int) -> Luma:
-    return crop.repeat(factor, axis=0).repeat(factor, axis=1)
+    """With soft edges, as tesseract knows letters."""
+    large = crop.repeat(factor, axis=0).repeat(factor, axis=1)
+    if factor == 1:
+        return large
+    padded = np.pad(large.astype(np.uint16), 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    soft: Luma = ((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) // 9).astype(np.uint8)
+    return soft
 
 
 def _framed(crop: Luma) -> Luma:

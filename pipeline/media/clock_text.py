@@ -15,7 +15,7 @@ from pipeline.continuity.content import Reading
 
 _DATED = re.compile(r"(?<!\d)((?:19|20)\d\d)\D{0,2}(\d\d)\D{0,2}(\d\d)\D{0,3}(\d\d)\D{0,2}(\d\d)\D{0,2}(\d\d)(?!\d)")
 _TIME = re.compile(r"(?<!\d)(\d\d) ?[:.] ?(\d\d) ?[:.] ?(\d\d)(?!\d)")
-_DAY = 86_400
+DAY = 86_400
 _SLACK = 0.3  # seconds beyond the whole second that a clock's display may be off
 
 
@@ -61,7 +61,7 @@ def _with_date(words: Sequence[Word], found: list[Word]) -> list[Word]:
     at = words.index(found[0])
     longer = [words[at - 1], *found] if at else found
     value = parse(" ".join(word.text for word in longer))
-    return longer if value is not None and value >= _DAY else found
+    return longer if value is not None and value >= DAY else found
 
 
 def follows(first: Reading, second: Reading) -> bool:

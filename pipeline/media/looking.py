@@ -22,8 +22,9 @@ WIDTH = 160
 REACH = 12  # different pictures on either side that a picture is compared with
 _FEWEST = 5  # of them on each side, or nothing is said
 _SAME = 0.02  # luma steps; below this two pictures are one: a decoder repeats exactly, a re-encoder nearly
-_SAME_SHARE = 0.15  # of the usual step
+_SAME_SHARE, _SAME_MOST = 0.15, 0.3  # of the usual step, and luma: a sensor's noise is more
 _TRIGGER = 1.2  # times the largest step near by: worth a closer look. 999 of 1000 genuine steps are below 1.35
+_BACK, _LIKE = 0.5, 0.75  # of the break: the step back, and how unlike the pictures before and after may be
 _MOST_BREAKS = 20_000
 _GRID = (9, 16)  # rows, columns of the prints
 
@@ -134,7 +135,7 @@ class Looker:
 
     def _is_repeat(self, step: float) -> bool:
         usual = float(np.median([seen.step for seen in self._window])) if len(self._window) >= _FEWEST else 0.0
-        return step < max(_SAME, _SAME_SHARE * usual)
+        return step < max(_SAME, min(_SAME_SHARE * usual, _SAME_MOST))
 
     def _print(self, picture: Luma) -> int:
         """64 signs of fixed sums over 9 × 16 blocks, each taken against its four neighbours."""
@@ -221,12 +222,13 @@ def _compared(window: list[_Seen], number: int) -> tuple[float, float]:
 
 
 def _returns(window: list[_Seen], number: int) -> int:
-    """After how many pictures the one before the break is back, 0 if it isn't among the next dozen."""
+    """After how many pictures there is a jump back to what was before the break, 0 if not within the next dozen."""
     if number == 0:
         return 0
     old, here = window[number - 1].picture, window[number]
     for later in range(1, min(REACH + 1, len(window) - number)):
-        if float(np.abs(window[number + later].picture - old).mean()) < 0.5 * here.step:
+        back = window[number + later]
+        if back.step > _BACK * here.step and float(np.abs(back.picture - old).mean()) < _LIKE * here.step:
             return later
     return 0
 

@@ -7,7 +7,7 @@ frequency and level, but the two lines don't meet, samples are missing or foreig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ _LEAST_JUMP = 0.7  # radians
 _LOWEST_LINE = 11  # 43 Hz
 _LONGEST_DIP = 0.05  # seconds that the tone may be weaker than half: a beep that pauses is no cut
 _TOGETHER = 0.5  # seconds: breaks of one line this close are one
+_LONGEST = 20.0  # seconds that are counted before and after
 _MOST_LINES, _MOST_FOUND = 64, 1000
 
 Complex = NDArray[np.complex64]
@@ -43,9 +44,12 @@ class ToneWatch:
         self._held: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self._passed = 0  # samples before what is held, holes included
         self._filled = 0  # spectra in the ring since the last hole
+        self._open: dict[int, int] = {}  # line → number in `found` of the break whose tone still lasts
         lines = _LENGTH // 2 + 1
         self._spectra: Complex = np.zeros((_SPAN, lines), dtype=np.complex64)
         self._strong = np.zeros((_SPAN, lines), dtype=bool)
+        self._age = np.zeros(lines, dtype=np.int32)  # spectra for which a line has been strong, but for moments
+        self._weak = np.zeros(lines, dtype=np.int32)  # spectra for which it has not been
         self._samples = np.zeros((_SPAN, _HOP), dtype=np.float32)
         self._hann = np.hanning(_LENGTH + 1)[:-1].astype(np.float32)
         self._best: dict[int, tuple[int, float]] = {}  # line → (number in `found`, how well it fitted)
@@ -62,6 +66,8 @@ class ToneWatch:
         self._passed += samples + len(self._held)
         self._held = self._held[:0]
         self._filled = 0
+        self._age[:] = 0
+        self._open.clear()
 
     def _spectrum(self, samples: NDArray[np.float32]) -> None:
         place = self._filled % _SPAN
@@ -71,6 +77,9 @@ class ToneWatch:
         self._strong[place] = size > _OVER * _local_median(size)
         self._samples[place] = samples[:_HOP]
         self._filled += 1
+        self._weak = np.where(self._strong[place], 0, self._weak + 1)
+        self._age = np.where(self._weak > _SKIPPED, 0, self._age + 1)
+        self._extend()
         if self._filled >= _SPAN:
             self._look(np.arange(self._filled, self._filled + _SPAN) % _SPAN)
 
@@ -97,7 +106,8 @@ class ToneWatch:
             if dip <= _LONGEST_DIP + 3 / hertz:
                 level = float(before.size[number]) / (_LENGTH / 4)
                 jump = float(jumps[number])
-                report = ToneBreak(round(time, 4), round(hertz, 2), round(jump, 3), round(level, 6))
+                lasted = self._lasted(int(lines[number])), round(_RUN * _HOP / self._rate, 2)
+                report = ToneBreak(round(time, 4), round(hertz, 2), round(jump, 3), round(level, 6), *lasted)
                 self._keep(int(lines[number]), report, rest)
 
     def _keep(self, line: int, report: ToneBreak, rest: float) -> None:
@@ -105,10 +115,26 @@ class ToneWatch:
         known, best = self._best.get(line, (-1, 0.0))
         if known >= 0 and abs(self.found[known].time - report.time) < _TOGETHER:
             if rest < best:
-                self.found[known], self._best[line] = report, (known, rest)
+                after = max(report.after, self.found[known].after)
+                self.found[known], self._best[line] = replace(report, after=after), (known, rest)
         elif len(self.found) < _MOST_FOUND:
             self.found.append(report)
-            self._best[line] = len(self.found) - 1, rest
+            self._open[line] = len(self.found) - 1
+            self._best[line] = self._open[line], rest
+
+    def _lasted(self, line: int) -> float:
+        """Seconds that a tone had been there at the middle of the ring."""
+        spectra = max(_RUN, int(self._age[line]) - _RUN - _SKIPPED)
+        return round(min(_LONGEST, spectra * _HOP / self._rate), 2)
+
+    def _extend(self) -> None:
+        """Tones that broke and are still there."""
+        for line, number in list(self._open.items()):
+            known = self.found[number]
+            if self._age[line] and known.after < _LONGEST:
+                self.found[number] = replace(known, after=round(known.after + _HOP / self._rate, 2))
+            else:
+                del self._open[line]
 
     def _frequency(self, line: int, turn: float) -> float:
         """Hertz from the line and the exact angle from one spectrum to the next."""

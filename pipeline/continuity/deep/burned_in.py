@@ -7,7 +7,7 @@ Readings of one run share such offsets; where the shared ones of two neighbourin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -76,12 +76,30 @@ def clock_jumps(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 def _readings(content: Content) -> list[Reading]:
     """What was read, at true speed, without the time for which the clock stood."""
-    valid = [reading for reading in content.clock.readings if reading.clock is not None]
+    valid = _valid(content)
     speed = _speed(valid)
     if speed is not None:
         valid = [Reading(each.time * speed, each.clock, each.text) for each in valid]
     standing = {id(reading) for plateau in _plateaus(valid) for reading in plateau[1:]}
     return [reading for reading in valid if id(reading) not in standing]
+
+
+def _valid(content: Content | None) -> list[Reading]:
+    """The readings that are clocks, all with a date or all without. A lone date or its lack is what was not legible."""
+    valid = [each for each in (content.clock.readings if content else ()) if each.clock is not None]
+    dates = [each for each in valid if (each.clock or 0) >= 2 * _HALF_DAY]
+    if 2 * len(dates) <= len(valid):
+        return [replace(each, clock=(each.clock or 0) % (2 * _HALF_DAY)) for each in valid]
+    whole, last = [], dates[0]
+    for each in valid:
+        if (each.clock or 0) < 2 * _HALF_DAY:
+            expected = (last.clock or 0) + each.time - last.time
+            day = round((expected - (each.clock or 0)) / (2 * _HALF_DAY)) * 2 * _HALF_DAY
+            whole.append(replace(each, clock=day + (each.clock or 0)))
+        else:
+            whole.append(each)
+            last = each
+    return whole
 
 
 def _runs(readings: Sequence[Reading]) -> list[Run]:
@@ -173,7 +191,7 @@ def _jumped(content: Content, before: Run, after: Run, jump: float) -> Finding:
 
 def _true(content: Content, reading: Reading) -> Reading:
     """The reading with its own time, where speed had been allowed for."""
-    near = [each for each in content.clock.readings if each.clock == reading.clock and each.text == reading.text]
+    near = [each for each in _valid(content) if each.clock == reading.clock and each.text == reading.text]
     return min(near, key=lambda each: abs(each.time - reading.time), default=reading)
 
 
@@ -199,7 +217,7 @@ def _shown(reading: Reading) -> str:
 
 def clock_stands(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/CLOCK-STANDS: the burned-in clock shows one second for longer than two."""
-    valid = [each for each in (picture.content.clock.readings if picture.content else ()) if each.clock is not None]
+    valid = _valid(picture.content)
     for plateau in _plateaus(valid):
         start, end = plateau[0].time, plateau[-1].time
         yield Finding(
@@ -229,7 +247,7 @@ def _plateaus(readings: Sequence[Reading]) -> list[list[Reading]]:
 
 def clock_speed(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/CLOCK-SPEED: the burned-in clock goes faster or slower than the footage is played."""
-    valid = [each for each in (picture.content.clock.readings if picture.content else ()) if each.clock is not None]
+    valid = _valid(picture.content)
     speed = _speed(valid)
     if speed is not None:
         yield Finding(
@@ -276,7 +294,7 @@ def clock_date(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     Either may be local time or UTC, and the container's date the beginning or the end: only what is left counts.
     """
     content = picture.content
-    valid = [each for each in (content.clock.readings if content else ()) if (each.clock or 0) >= 2 * _HALF_DAY]
+    valid = [each for each in _valid(content) if (each.clock or 0) >= 2 * _HALF_DAY]
     if len(valid) < _FEWEST:
         return
     first = Run(valid[:_MEMORY]).readings[0]

@@ -13,7 +13,7 @@ from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
 
-_QUIET = 0.1  # of the usual step: still, whatever little an encoder adds
+_QUIET, _QUIETEST = 0.1, 0.25  # of the usual step, and luma: still, whatever little an encoder adds; noise is more
 _MOST_STILL = 0.3  # of the time: a stream that repeats more outside the run does so by habit (a phone of 2004: 85 %)
 _ABRUPT = 8.0  # times the steps within: motion that ends and begins from one picture to the next
 _LEAST_MOTION = 0.5  # luma, the step before and after: less is little that could stop …
@@ -44,7 +44,7 @@ def frozen(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def _quiet(sight: Sight) -> NDArray[np.bool_]:
     steps = sight.step[(sight.flags & REPEATED) == 0]
     usual = float(np.median(steps)) if len(steps) else 0.0
-    quiet: NDArray[np.bool_] = ((sight.flags & REPEATED) > 0) | (sight.step < _QUIET * usual)
+    quiet: NDArray[np.bool_] = ((sight.flags & REPEATED) > 0) | (sight.step < min(_QUIETEST, _QUIET * usual))
     quiet[0] = False
     return quiet
 

@@ -12,11 +12,17 @@ from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
 
 _TOGETHER = 0.15  # seconds
+_LASTING = 3.0  # seconds before and after: longer than notes are held
+_SUPPORT = 1.2  # strength of a break in the picture
 _MAINS, _HARMONICS, _DRIFT = (50.0, 60.0), 8, 0.004  # hertz; how many; relative: grids keep to 0.2 %, sample clocks too
 
 
 def broken_tones(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/TONE-BREAK: a tone goes on at the same frequency and level but out of step with itself."""
+    """REC-CONTINUOUS/TONE-BREAK: a tone goes on at the same frequency and level but out of step with itself.
+
+    A suspicion for mains hum, for a tone that lasts long before and after, and where the picture stumbles too; else a
+    note: an instrument may strike the same note twice.
+    """
     content = picture.content
     if not content or not content.sound:
         return
@@ -40,11 +46,14 @@ def _finding(content: Content, sound: Sound, group: Sequence[ToneBreak]) -> Find
     time = strongest.time + sound.start
     hum = [tone for tone in group if _is_mains(tone.hertz)]
     names = ", ".join(f"{tone.hertz:.1f} Hz" for tone in sorted(group, key=lambda each: -each.level)[:3])
+    lasting = any(min(tone.before, tone.after) >= _LASTING for tone in group)
+    seen = _picture_strength(content, time)
+    support = seen is not None and seen >= _SUPPORT
     zh, en = ("（市电哼声）", " (mains hum)") if hum else ("", "")
     return Finding(
         code="REC-CONTINUOUS/TONE-BREAK",
         axis=Axis.TIMELINE,
-        severity=Severity.SUSPICION,
+        severity=Severity.SUSPICION if hum or lasting or support else Severity.NOTE,
         start=round(time, 3),
         end=round(time, 3),
         zh=f"{clock(time)} 处持续的 {names} 音{zh}相位突变：声音可能被剪接。",
@@ -53,7 +62,8 @@ def _finding(content: Content, sound: Sound, group: Sequence[ToneBreak]) -> Find
             "stream": sound.stream,
             "hertz": [tone.hertz for tone in group[:8]],
             "jump_radians": [tone.jump for tone in group[:8]],
-            "picture_strength": _picture_strength(content, time),
+            "lasts": [[tone.before, tone.after] for tone in group[:8]],
+            "picture_strength": seen,
         },
     )
 

@@ -82,5 +82,5 @@ def test_a_change_of_spectrum_is_located() -> None:
 
 
 def test_a_broken_tone_is_a_break_in_the_sound() -> None:
-    content = decoded(FILM, sight=sight(), sound=sound(tones=[ToneBreak(5.02, 50.0, 1.5, 0.01)])).content
+    content = decoded(FILM, sight=sight(), sound=sound(tones=[ToneBreak(5.02, 50.0, 1.5, 0.01, 1.5, 1.5)])).content
     assert content is not None and sound_breaks(content, 5.0)

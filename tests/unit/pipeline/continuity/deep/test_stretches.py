@@ -93,7 +93,7 @@ def test_silence_throughout_is_a_suspicion() -> None:
 
 
 def test_a_broken_tone_is_a_suspicion_once() -> None:
-    tones = [ToneBreak(5.0, 50.02, 1.4, 0.01), ToneBreak(5.03, 150.06, -1.9, 0.004)]
+    tones = [ToneBreak(5.0, 50.02, 1.4, 0.01, 1.5, 1.5), ToneBreak(5.03, 150.06, -1.9, 0.004, 1.5, 1.5)]
     found = list(broken_tones(decoded(FILM, sound=sound(tones=tones)), LIMITS))
     assert told(found) == [("TONE-BREAK", "suspicion")]
     assert "市电" in found[0].zh

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.continuity.content import Content
+from pipeline.media import content_wire as wire
+from pipeline.media.content import content_of
+from pipeline.samples.program import ffmpeg
+from tests.support.footage import require
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("ffmpeg")
+    target = tmp_path_factory.mktemp("content") / "film.mp4"
+    ffmpeg(
+        "-f", "lavfi", "-i", "mandelbrot=s=640x360:r=25:end_pts=900", "-f", "lavfi", "-i", "anoisesrc=r=48000:a=0.1",
+        "-t", "4", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac", target,
+    )  # fmt: skip
+    return target
+
+
+def test_pictures_and_sound_are_seen_and_heard(film: Path) -> None:
+    told: list[float] = []
+    content = content_of(film, progress=told.append)
+    assert content.problem is None and content.stopped == ""
+    assert content.sight is not None and content.sound is not None
+    assert len(content.sight.time) == 100
+    assert np.allclose(np.diff(content.sight.time), 0.04)
+    assert (content.sight.width, content.sight.height) == (640, 360)
+    assert abs(len(content.sound.rms) - 400) < 10
+    assert content.sound.bands.shape == (len(content.sound.rms), 16)
+    assert all(0 <= share <= 1 for share in told)
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        ("-c:v", "mjpeg", "-pix_fmt", "yuvj422p"),
+        ("-c:v", "mpeg4"),
+        ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=error"),
+        ("-c:v", "ffv1", "-pix_fmt", "bgr0"),
+        ("-c:v", "rawvideo", "-pix_fmt", "yuyv422"),
+    ],
+    ids=lambda each: " ".join(each[1:4:2]),
+)
+def test_other_forms_of_picture_show_the_same(film: Path, tmp_path: Path, coding: tuple[str, ...]) -> None:
+    target = tmp_path / "film.mkv"
+    ffmpeg("-i", film, *coding, "-c:a", "pcm_s16le", target)
+    content, original = content_of(target), content_of(film)
+    assert content.sight is not None and original.sight is not None
+    assert len(content.sight.time) == 100
+    assert float(np.abs(content.sight.spread - original.sight.spread).max()) < 12
+
+
+def test_changed_bytes_are_located(film: Path, tmp_path: Path) -> None:
+    data = bytearray(film.read_bytes())
+    at = data.index(b"mdat") + 4 + (len(data) // 2)
+    data[at : at + 400] = bytes(400)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data)
+    content = content_of(broken)
+    assert content.sight is not None
+    assert content.sight.errors or (content.sight.flags & 2).any() or len(content.sight.time) < 100
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", b"\0" * 4096, bytes(range(256)) * 99]
+)
+def test_what_is_no_recording_is_a_problem(tmp_path: Path, text: bytes) -> None:
+    bait = tmp_path / "bait.mp4"
+    bait.write_bytes(text)
+    assert content_of(bait).problem is not None
+
+
+def encoded() -> bytes:
+    sight = wire.SightHead(0, 640, 360, 2)
+    columns = {name: bytes(2 * np.dtype(kind).itemsize) for name, kind in wire.SIGHT.items()}
+    return b"".join(wire.encode(wire.Head(sight=sight), columns, {}))
+
+
+def test_the_wire_gives_back_what_it_got() -> None:
+    content = wire.decode(encoded())
+    assert isinstance(content, Content)
+    assert content.sight is not None and content.sight.time.tolist() == [0, 0]
+
+
+def test_the_wire_refuses_what_no_child_writes() -> None:
+    data = encoded()
+    for wrong in (
+        b"",
+        b"LHC1",
+        data[:-1],
+        data + b"x",
+        data.replace(b'"pictures":2', b'"pictures":9'),
+        b"XXXX" + data[4:],
+    ):
+        with pytest.raises(wire.Malformed):
+            wire.decode(wrong)
+    with pytest.raises(wire.Malformed):
+        wire.decode(data.replace(b'"width":640', b'"width":"6"'))
+
+
+def test_the_wire_refuses_numbers_that_are_none() -> None:
+    data = bytearray(encoded())
+    at = len(data) - 2 * sum(np.dtype(kind).itemsize for kind in wire.SIGHT.values())
+    data[at : at + 8] = np.array([np.nan]).tobytes()
+    with pytest.raises(wire.Malformed):
+        wire.decode(bytes(data))
