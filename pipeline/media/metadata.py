@@ -21,6 +21,7 @@ from pipeline.media.warm import Warm
 
 _MOST_TAGS = 1500
 _LONGEST = 400  # characters of one value
+_LONGEST_WAIT = 20.0  # seconds for what takes a tenth of one; ten thousand tracks take it minutes
 _PATIENCE = 10.0  # seconds that reading through the samples may take; an hour of footage takes about half of it
 _PLAIN = ("-n", "-api", "largefilesupport=1")
 _EMBEDDED = "$SampleTime;$GPSDateTime;$GPSMeasureMode"
@@ -55,8 +56,8 @@ class Beside:
 
     def tags(self) -> dict[str, Tag]:
         """Waits for them. Without exiftool's words the picture is poorer, not wrong: its failure is one of the tags."""
-        self._first.join()
-        return self._tags
+        self._first.join(_LONGEST_WAIT)
+        return {"Liuhen:ExifToolFailed": "TimeoutError"} if self._first.is_alive() else self._tags
 
     def positions(self) -> tuple[list[Fix], str]:
         """What `positions` gives where there is any, and why not where that took too long."""

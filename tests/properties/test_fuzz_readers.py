@@ -19,7 +19,7 @@ def test_no_reader_and_no_check_fails_on_a_mutated_file(container: str, tmp_path
     require("ffmpeg", "bwrap")
     tally = fuzz(container, make_seeds(container, tmp_path), 0, FILES)
     assert tally.failures == {}
-    assert tally.counts["read"] + tally.counts["unreadable"] == FILES
+    assert tally.counts.total() == FILES and set(tally.counts) <= {"read", "unreadable", "ended by libav"}
     assert tally.counts["read"], "the mutations leave nothing that can be read: they test little"
 
 
