@@ -94,7 +94,7 @@ class Thresholds:
     # iPhone run time against the dates of two photos: 1 ms in 23 photos; dates without fractions round to a second.
     photo_run_time: float = 2.0
     # Decoded pictures and sound (--deep). Breaks in the picture are given by how many times they exceed the greatest
-    # near them: without cuts at most 1.54 in 35 real clips; with a break in the sound at the same moment less is enough.
+    # near them: without cuts at most 1.54 in 35 real clips; with a break in the sound at the same moment less will do.
     picture_break: float = 1.8
     picture_break_with_sound: float = 1.45
     frozen: float = 1.0

@@ -12,6 +12,7 @@ from pipeline.continuity import (
     boundaries,
     cadence,
     container,
+    guard,
     joints,
     photos,
     profile,
@@ -69,11 +70,11 @@ def _checks(picture: Picture) -> Sequence[Callable[[Picture, Thresholds], Iterat
 
 def _found(picture: Picture, limits: Thresholds, device: Profile | None) -> Iterator[Finding]:
     if device is None:
-        yield from (finding for check in _checks(picture) for finding in check(picture, limits))
+        yield from (finding for check in _checks(picture) for finding in guard.run(check, picture, limits))
         return
     own = profile.limits_for(device, limits)
-    yield from profile.in_its_light((f for check in _checks(picture) for f in check(picture, own)), device)
-    yield from profile.compare(picture, device)
+    yield from profile.in_its_light((f for check in _checks(picture) for f in guard.run(check, picture, own)), device)
+    yield from guard.run(profile.compare, picture, device)
 
 
 def of_findings(findings: Iterable[Finding]) -> Verdict:
@@ -229,7 +230,7 @@ def judge_series(
 
 
 def _judge_one(each: series.Series, reports: Sequence[FileReport], limits: Thresholds) -> SeriesReport:
-    findings = tuple(_bounded(finding for check in SERIES_CHECKS for finding in check(each, limits)))
+    findings = tuple(_bounded(finding for check in SERIES_CHECKS for finding in guard.run(check, each, limits)))
     members = [reports[member.index] for member in each.members]
     verdict = worst([of_findings(findings), *(report.verdict for report in members)])
     open_questions = [_UNDATED] if boundaries.unchecked(each) else []

@@ -20,6 +20,7 @@ from typing import Any
 
 import av.logging
 
+from pipeline.continuity import guard
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import judge
 from pipeline.media import boxes, kinds, probe, structure, wire
@@ -124,6 +125,7 @@ def main(container: str, first: int, last: int, count: int) -> None:
     av.logging.set_level(av.logging.PANIC)
     signal.signal(signal.SIGALRM, alarm)
     structure.read = outspoken(structure.read)
+    guard.run = lambda check, *given: check(*given)  # a check that fails shall be seen, not reported
     seeds = [Path(f"/in/seed{number}").read_bytes() for number in range(count)]
     for number in range(first, last):
         data = mutated(container, number, seeds)
