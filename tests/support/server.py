@@ -2,11 +2,15 @@
 
 `run_server(data)` starts one and says where it listens. A `Launcher` starts many, one after another: it has loaded the
 program once and forks. `break_at` makes a server kill itself (SIGKILL, as a power cut would) at one step of the intake.
+
+Nothing outlives the tests: the kernel kills a launcher when its pytest ends, however that comes about, and a server
+when its launcher does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -54,7 +58,11 @@ class Launcher:
 
     def __enter__(self) -> Launcher:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [sys.executable, __file__, str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
         return self
 
@@ -189,6 +197,8 @@ def main() -> None:
 
     assert pipeline.bootstrap
     os.dup2(2, 1)  # logs are no answers
+    _die_with(int(sys.argv[1]))
+    launcher = os.getpid()
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
@@ -197,8 +207,20 @@ def main() -> None:
             continue
         pid = os.fork()
         if pid == 0:
+            _die_with(launcher)
             _serve_and_exit(order)
         _say(pid)
+
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, however that comes about."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() != parent:  # it was quicker
+        _die()
 
 
 def _serve_and_exit(order: dict[str, Any]) -> NoReturn:
