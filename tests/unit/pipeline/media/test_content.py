@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,31 @@ def test_the_wire_refuses_numbers_that_are_none() -> None:
     data[at : at + 8] = np.array([np.nan]).tobytes()
     with pytest.raises(wire.Malformed):
         wire.decode(bytes(data))
+
+
+def child(path: Path, target: Path, seconds: float, before: str = "") -> subprocess.CompletedProcess[str]:
+    """The decoding program by itself, with something done before."""
+    program = f"import sys, threading, time\n{before}\nfrom pipeline.media import deep\ndeep.run(sys.argv[1:])"
+    argv = [sys.executable, "-c", program, str(path), str(target), str(seconds)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_the_child_waits_for_no_thread(film: Path, tmp_path: Path) -> None:
+    """A decoder's thread that hangs, as on damaged files, must not keep the result from being taken."""
+    hanging = "threading.Thread(target=time.sleep, args=(3600,)).start()"
+    done = child(film, tmp_path / "out", 900, hanging)
+    assert done.returncode == 0 and done.stderr == ""
+    content = wire.decode((tmp_path / "out").read_bytes())
+    assert content.sight is not None and len(content.sight.time) == 100
+
+
+def test_time_that_is_up_ends_the_child_with_what_it_saw(film: Path, tmp_path: Path) -> None:
+    slow = "import pipeline.media.deep as d\nd._TELL = -1.0"
+    done = child(film, tmp_path / "out", 0.0, slow)
+    content = wire.decode((tmp_path / "out").read_bytes())
+    assert done.returncode == 0 and content.stopped == "time"
+
+
+def test_a_child_that_fails_says_why(film: Path, tmp_path: Path) -> None:
+    done = child(film, tmp_path / "no folder" / "out", 900)
+    assert done.returncode == 1 and "FileNotFoundError" in done.stderr
