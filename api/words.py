@@ -52,6 +52,7 @@ REQUEST_STATES: Mapping[str, Pair] = {
 }
 JOB_KINDS: Mapping[str, Pair] = {
     "analyse": ("连续性检测", "continuity check"),
+    "deep": ("深度检测（解码画面与声音）", "deep check (decoding)"),
     "access": ("生成调阅件", "making the access copy"),
     "master": ("生成归档件", "making the archival master"),
     "tier": ("转存", "moving to its tier"),

@@ -1,74 +1,91 @@
-"""The ANALYSE job: check a recording's continuity, within its files, across them and across the device's dockings."""
+"""The jobs ANALYSE and DEEP: check a recording's continuity, within its files, across them and across the device's
+dockings. ANALYSE reads without decoding, so that the verdict comes fast; DEEP decodes as well, when nothing else is to
+be done, and adds what it finds as a new analysis.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.check import check_files
-from pipeline.continuity.docking import DockedCopy, check_card_date, check_history, check_vanished
 from pipeline.continuity.profile import Profile
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.verdict import of_findings, worst
 from pipeline.derive import json_digest
-from pipeline.history import kept, manifest_lines, mates
 from pipeline.intake import original_key
 from pipeline.jobs import Finish, Progress
-from pipeline.profiles import for_device
+from pipeline.known import Known, known_of
+from pipeline.policy import Deep
 from pipeline.tier import queue_keeping
 from storage.blobs.contract import BlobStore
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Analysis, Docking, Job, Original, Recording
+from storage.catalogue.tables import Analysis, Job, Original, Recording
 from storage.clock import Clock, iso, new_id
 from storage.errors import IntegrityError
-from storage.records import Actor, CustodyEvent, Finding, JobKind, MediaKind, Verdict
+from storage.records import Actor, CustodyEvent, JobKind, MediaKind, Severity, Verdict
 
 SERVICE = Actor("service", "analyse")
+T = TypeVar("T")
+_NICE = 10  # of the second look: pages and quick checks come first
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How recordings are checked. `hand_over`: how long listed files may take to arrive (UP-24H). `trusted`:
+    certificates (PEM) that vouch for signing cameras. `deep_seconds`: of processor time for decoding one file.
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    hand_over: timedelta = timedelta(hours=24)
+    trusted: tuple[str, ...] = ()
+    deep: Deep = Deep.OFF
+    deep_seconds: int = 7200
 
 
 class Analyse:
-    """Handler of the job ANALYSE. Its subject is the recording."""
+    """Handlers of the jobs ANALYSE and DEEP. Their subject is the recording."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        tiers: Mapping[str, BlobStore],
-        thresholds: Thresholds,
-        clock: Clock,
-        *,
-        hand_over: timedelta = timedelta(hours=24),
-    ) -> None:
-        """`hand_over`: how long listed files may take to arrive (UP-24H)."""
-        self._catalogue, self._tiers, self._thresholds, self._clock = catalogue, tiers, thresholds, clock
-        self._hand_over = hand_over
+    def __init__(self, catalogue: Catalogue, tiers: Mapping[str, BlobStore], rules: Rules, clock: Clock) -> None:
+        self._catalogue, self._tiers, self._rules, self._clock = catalogue, tiers, rules, clock
 
     def run(self, job: Job, progress: Progress) -> Finish:
         """Check all originals of the recording that are there now; a later segment brings a job of its own."""
+        return self._look(job, progress, deep=False)
+
+    def deep(self, job: Job, progress: Progress) -> Finish:
+        """Decode them as well; nothing is done where others have come since the quick check: they bring a new one."""
         with self._catalogue.read() as session:
-            known = _known(session, job.subject)
-        report = self._check(known, progress)
-        now = self._clock()
-        findings = [finding for copy in known.own for finding in check_history(copy, known.history)]
-        findings += _card_dates(known, report)
-        findings += check_vanished(known.awaited, known.arrived, now, self._hand_over)
-        report["docking"] = {"findings": [finding.as_json() for finding in findings]}
-        verdict = worst([*_verdicts(report), of_findings(findings)])
+            now_there = known_of(session, job.subject).digests
+        if now_there != frozenset(job.args["originals"]):
+            return lambda session: None
+        return _gently(lambda: self._look(job, progress, deep=True))
+
+    def _look(self, job: Job, progress: Progress, *, deep: bool) -> Finish:
+        with self._catalogue.read() as session:
+            known = known_of(session, job.subject)
+        report = self._check(known, progress, deep=deep)
 
         def finish(session: Session) -> None:
-            self._look_again(session, job.subject, known, now)
-            self._write(session, job.subject, known.originals, report, verdict)
+            self._look_again(session, job.subject, known)
+            if known_of(session, job.subject).digests == known.digests:
+                self._write(session, job.subject, known, report)
 
         return finish
 
-    def _check(self, known: _Known, progress: Progress) -> dict[str, Any]:
+    def _check(self, known: Known, progress: Progress, *, deep: bool) -> dict[str, Any]:
+        rules = self._rules
         with contextlib.ExitStack() as stack:
             paths = [
                 stack.enter_context(self._tiers[original.tier].local_path(original_key(original.sha256)))
@@ -77,39 +94,36 @@ class Analyse:
             report = check_files(
                 paths,
                 names=[original.name for original in known.originals],
-                thresholds=self._thresholds,
+                thresholds=rules.thresholds,
                 device=known.device,
                 beside=[line.path for line in known.history],
                 progress=progress,
+                trusted=rules.trusted,
+                deep=deep,
+                deep_seconds=rules.deep_seconds,
             ).as_json()
         for original, file in zip(known.originals, report["files"], strict=True):
             if file["sha256"] != original.sha256:
                 raise _changed(original)
-        return report
+        return report | {"deep": deep, "profile": _used(known.device)}
 
-    def _look_again(self, session: Session, recording_id: str, known: _Known, now: datetime) -> None:
-        """When the time of those listed files runs out that belong to the recording and are not here yet."""
-        due = [line.time + self._hand_over for line in known.awaited if line.sha256 not in known.arrived]
-        later = [moment for moment in due if moment >= now]
+    def _look_again(self, session: Session, recording_id: str, known: Known) -> None:
+        """When the time of files that belong to the recording and are not here yet runs out."""
+        now = self._clock()
+        later = [moment for moment in known.due(self._rules.hand_over) if moment >= now]
         if later:
             at = max(later) + timedelta(minutes=1)
             key = f"analyse:{recording_id}:{iso(at)}"
             job_table.enqueue(session, JobKind.ANALYSE, recording_id, key=key, now=now, run_at=at)
 
-    def _write(
-        self,
-        session: Session,
-        recording_id: str,
-        originals: Sequence[Original],
-        report: dict[str, Any],
-        verdict: Verdict,
-    ) -> None:
-        recording = session.get_one(Recording, recording_id)
-        if {each.sha256 for each in _originals(session, recording_id)} != {each.sha256 for each in originals}:
-            return  # a segment arrived meanwhile; its own job sees all of them
+    def _write(self, session: Session, recording_id: str, known: Known, seen: dict[str, Any]) -> None:
+        recording, now = session.get_one(Recording, recording_id), self._clock()
+        report = _with_older(session, recording, seen)
+        found = known_of(session, recording_id).docked(report, now, self._rules.hand_over)
+        report = report | {"docking": {"findings": [finding.as_json() for finding in found]}}
         if recording.report == report:
             return
-        now = self._clock()
+        verdict = worst([*_verdicts(report), of_findings(found)])
         session.add(Analysis(id=new_id(), recording_id=recording_id, verdict=verdict.value, report=report, made=now))
         recording.report, recording.verdict = report, verdict.value
         recording.kind, recording.started, recording.duration = _facts(report)
@@ -118,7 +132,59 @@ class Analyse:
             if file["verdict"] != Verdict.UNREADABLE:
                 sha256 = file["sha256"]
                 job_table.enqueue(session, JobKind.ACCESS, sha256, key=f"access:{sha256}", now=now)
+        if not report["deep"] and _worth_decoding(self._rules.deep, report):
+            self._queue_deep(session, recording, known, now)
         queue_keeping(session, recording, now)
+
+    def _queue_deep(self, session: Session, recording: Recording, known: Known, now: datetime) -> None:
+        key = f"deep:{recording.id}:{json_digest(recording.report or {})}"
+        args = {"originals": sorted(known.digests)}
+        job_table.enqueue(session, JobKind.DEEP, recording.id, key=key, now=now, args=args)
+
+
+def _gently(work: Callable[[], T]) -> T:
+    """In a thread of lower priority, which the children and threads that it starts take over (setpriority(2))."""
+    with ThreadPoolExecutor(1, initializer=_give_way) as thread:
+        return thread.submit(work).result()
+
+
+def _give_way() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def _used(profile: Profile | None) -> dict[str, Any] | None:
+    """Which device profile the files were held against; None: none."""
+    if profile is None:
+        return None
+    return {
+        "serial": profile.serial,
+        "model": profile.model,
+        "files": len(profile.files),
+        "learned": profile.learned,
+        "borrowed": profile.borrowed,
+    }
+
+
+def _with_older(session: Session, recording: Recording, seen: dict[str, Any]) -> dict[str, Any]:
+    """What was decoded before still holds when a quick check sees again what the quick check before it saw."""
+    if seen["deep"] or not (recording.report or {}).get("deep"):
+        return seen
+    made = select(Analysis).where(Analysis.recording_id == recording.id).order_by(Analysis.id.desc())
+    before = next((each.report for each in session.scalars(made) if not each.report.get("deep")), {})
+    same = all(before.get(name) == value for name, value in seen.items())
+    return {**(recording.report or {})} if same else seen
+
+
+def _worth_decoding(deep: Deep, report: Mapping[str, Any]) -> bool:
+    """Decoding shows where a recording that was written anew is cut, and of others what no counter shows."""
+    lasting = any(
+        file["verdict"] != Verdict.UNREADABLE and file["media"].get("kind") in (MediaKind.VIDEO, MediaKind.AUDIO)
+        for file in report["files"]
+    )
+    if deep is Deep.SUSPICIOUS:
+        found = [finding for part in (*report["files"], *report["series"]) for finding in part["findings"]]
+        return lasting and any(finding["severity"] != Severity.NOTE for finding in found)
+    return lasting and deep is Deep.ALL
 
 
 def _changed(original: Original) -> IntegrityError:
@@ -127,56 +193,6 @@ def _changed(original: Original) -> IntegrityError:
         f"the stored bytes of {original.name} are not what was received ({original.sha256}); nothing was concluded "
         "from them: verify the data directory at once",
     )
-
-
-def _originals(session: Session, recording_id: str) -> Sequence[Original]:
-    query = select(Original).where(Original.recording_id == recording_id)
-    return session.scalars(query.order_by(Original.sequence, Original.name, Original.sha256)).all()
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the catalogue knows of a recording: its originals, as their own dockings listed them (`own`), every line of
-    the device's manifests (`history`), those that belong to the recording (`awaited`), digests of those that are here
-    (`arrived`), and the device's profile.
-    """
-
-    originals: Sequence[Original]
-    own: Sequence[DockedCopy]
-    history: Sequence[DockedCopy]
-    awaited: Sequence[DockedCopy]
-    arrived: Collection[str]
-    device: Profile | None
-
-
-def _known(session: Session, recording_id: str) -> _Known:
-    originals = _originals(session, recording_id)
-    dockings = [each.docking_id for each in originals if each.docking_id]
-    serials = session.scalars(select(Docking.device_serial).where(Docking.id.in_(dockings)).distinct()).all()
-    history = manifest_lines(session, serials)
-    mine = {(each.docking_id, each.sha256) for each in originals}
-    own = [line for line in history if (line.docking, line.sha256) in mine]
-    awaited = mates(own, history)
-    return _Known(
-        originals=originals,
-        own=own,
-        history=history,
-        awaited=awaited,
-        arrived=kept(session, {line.sha256 for line in awaited}),
-        device=for_device(session, session.get_one(Recording, recording_id).device_serial),
-    )
-
-
-def _card_dates(known: _Known, report: Mapping[str, Any]) -> list[Finding]:
-    """The dates of the card against those inside the files."""
-    listed = {line.sha256: line for line in known.own}
-    findings: list[Finding] = []
-    for file in report["files"]:
-        media, line = file["media"], listed.get(file["sha256"])
-        told = media.get("created") or (media["created_local"] + "Z" if media.get("created_local") else None)
-        if line is not None and told:
-            findings += check_card_date(line, datetime.fromisoformat(told), media.get("duration") or 0.0)
-    return findings
 
 
 def _verdicts(report: Mapping[str, Any]) -> list[Verdict]:
@@ -202,11 +218,12 @@ def _analysed(recording: Recording, report: Mapping[str, Any], verdict: Verdict,
     found = [
         finding for part in (*report["files"], *report["series"], report["docking"]) for finding in part["findings"]
     ]
+    payload = {"verdict": verdict.value, "report_sha256": json_digest(report), "findings": len(found)}
     return CustodyEvent(
         id=new_id(),
         event="analysis.made",
         time=now,
         actor=SERVICE,
         subject=f"recording:{recording.id}",
-        payload={"verdict": verdict.value, "report_sha256": json_digest(report), "findings": len(found)},
+        payload=payload | {"deep": report["deep"]},
     )

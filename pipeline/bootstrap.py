@@ -10,8 +10,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline.access import Access
-from pipeline.analyse import Analyse
+from pipeline.analyse import Analyse, Rules
 from pipeline.continuity.thresholds import Thresholds
+from pipeline.continuity.trust import anchors
 from pipeline.derive import Derive
 from pipeline.export.disc import MakeExport
 from pipeline.intake import Intake
@@ -77,13 +78,22 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     for folder in (settings.data, settings.spool, settings.ledger, settings.keys):
         durable.make_directory(folder.absolute())
     policy = load_policy(settings.policy)
+    rules = check_rules(settings, policy)
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
     log_key = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
     sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
     runner = JobRunner(
         catalogue,
-        _handlers(settings=settings, policy=policy, catalogue=catalogue, tiers=tiers, sequencer=sequencer, clock=clock),
+        _handlers(
+            settings=settings,
+            policy=policy,
+            rules=rules,
+            catalogue=catalogue,
+            tiers=tiers,
+            sequencer=sequencer,
+            clock=clock,
+        ),
         clock,
     )
     return Services(
@@ -133,10 +143,40 @@ def thresholds(policy: Policy) -> Thresholds:
     return replace(Thresholds(), **given)  # type: ignore[arg-type]  # counts among them are whole floats
 
 
+def trusted(policy: Policy, folder: Path) -> tuple[str, ...]:
+    """The policy's certificates; their files are named from `folder`. Raises Refused naming those that are none."""
+    found: list[str] = []
+    wrong: list[str] = []
+    for path in policy.continuity.trust:
+        try:
+            found += anchors((folder / path).read_bytes())
+        except (OSError, ValueError):
+            wrong.append(str(folder / path))
+    if wrong:
+        names = ", ".join(wrong)
+        raise Refused(
+            f"策略文件 continuity.trust 所列文件不是可读取的 PEM 证书：{names}",
+            f"the policy's continuity.trust names files that hold no certificate that can be read (PEM): {names}",
+        )
+    return tuple(found)
+
+
+def check_rules(settings: Settings, policy: Policy) -> Rules:
+    """How the policy wants recordings checked. Raises Refused for unknown thresholds and wrong certificates."""
+    return Rules(
+        thresholds=thresholds(policy),
+        hand_over=timedelta(hours=policy.deadlines.upload_hours),
+        trusted=trusted(policy, settings.policy.parent),
+        deep=policy.continuity.deep,
+        deep_seconds=policy.continuity.deep_minutes * 60,
+    )
+
+
 def _handlers(
     *,
     settings: Settings,
     policy: Policy,
+    rules: Rules,
     catalogue: Catalogue,
     tiers: Mapping[str, BlobStore],
     sequencer: Sequencer,
@@ -144,9 +184,10 @@ def _handlers(
 ) -> dict[JobKind, Handler]:
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
     tier = Tier(catalogue, tiers, policy.retention, clock)
-    hand_over = timedelta(hours=policy.deadlines.upload_hours)
+    analyse = Analyse(catalogue, tiers, rules, clock)
     return {
-        JobKind.ANALYSE: Analyse(catalogue, tiers, thresholds(policy), clock, hand_over=hand_over).run,
+        JobKind.ANALYSE: analyse.run,
+        JobKind.DEEP: analyse.deep,
         JobKind.ACCESS: derive.access,
         JobKind.MASTER: derive.master,
         JobKind.TIER: tier.run,

@@ -61,15 +61,17 @@ def check_files(
     begun: Begun | None = None,
     trusted: Sequence[str] = (),
     deep: bool = False,
+    deep_seconds: int | None = None,
 ) -> Report:
     """Read and judge each file, several at a time, then the series among them.
 
     `names`: what the files are called (default: the paths), for display and for finding the series: stored originals
     bear digests for names. `device`: the profile of the device they are said to come from. `beside`: names of further
     files that lay with these and are not checked. `trusted`: certificates (PEM) whose word on signing
-    keys counts. `deep`: decode pictures and sound too, and read the burned-in clock. `progress` and `begun`: see
-    `pipeline.reading.Readers`. What is in a file never makes this fail; raises NotFound or Refused, before anything is
-    read, when a file is absent or may not be opened.
+    keys counts. `deep`: decode pictures and sound too, and read the burned-in clock, of each file for
+    `deep_seconds` of processor time at most. `progress` and `begun`: see `pipeline.reading.Readers`. What is in a file
+    never makes this fail; raises NotFound or Refused, before anything is read, when a file is absent or may not be
+    opened.
     """
     shown = [_display(path) for path in paths] if names is None else list(names)
     limits = thresholds or Thresholds()
@@ -80,7 +82,8 @@ def check_files(
         report = judge(replace(picture, anchors=tuple(trusted)), sha256, limits, device)
         return picture.settled(), report
 
-    with Readers(sizes, progress, begun, deep=deep) as readers, ThreadPoolExecutor(_AT_ONCE) as threads:
+    readers = Readers(sizes, progress, begun, deep=deep, deep_seconds=deep_seconds)
+    with readers, ThreadPoolExecutor(_AT_ONCE) as threads:
         try:
             looked = list(threads.map(one, paths, shown))
         except BaseException:  # the user's Ctrl-C too: what is not begun is not waited for

@@ -48,9 +48,33 @@ class JobRunner:
         self._handlers = handlers
         self._clock = clock
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
+        self._background = threading.Lock()
+
+    @property
+    def in_background(self) -> bool:
+        """Whether a job of the background is worked on here."""
+        return self._background.locked()
 
     def run(self, job_id: str) -> bool:
-        """Claim, work, finish. False when there was nothing to claim. Errors end in the job's row, never here."""
+        """Claim, work, finish. False when there was nothing to claim. Errors end in the job's row, never here.
+
+        One job of the background at a time: the other threads are for what somebody waits for.
+        """
+        if not self._is_background(job_id):
+            return self._run(job_id)
+        if not self._background.acquire(blocking=False):
+            return False
+        try:
+            return self._run(job_id)
+        finally:
+            self._background.release()
+
+    def _is_background(self, job_id: str) -> bool:
+        with self._catalogue.read() as session:
+            job = session.get(Job, job_id)
+        return job is not None and job.kind in table.BACKGROUND
+
+    def _run(self, job_id: str) -> bool:
         with self._catalogue.write() as session:
             job = table.claim(session, job_id, self._owner, self._clock())
         if job is None:
@@ -126,7 +150,7 @@ class Workers:
     """A dispatcher that sends due jobs to the broker, and worker threads that take them from it."""
 
     def __init__(self, catalogue: Catalogue, runner: JobRunner, broker: dramatiq.Broker, clock: Clock) -> None:
-        self._catalogue, self._clock, self._broker = catalogue, clock, broker
+        self._catalogue, self._clock, self._broker, self._runner = catalogue, clock, broker, runner
         self._actor = dramatiq.actor(broker=broker, actor_name="run_job", queue_name=QUEUE)(_run_with(runner))
         self._sent: dict[tuple[str, int], float] = {}
         self._stop = threading.Event()
@@ -166,6 +190,8 @@ class Workers:
     def _send_due(self) -> None:
         with self._catalogue.read() as session:
             ready = table.due(session, self._clock())
+            if not ready and not self._runner.in_background:
+                ready = table.due(session, self._clock(), 1, background=True)
         horizon = time.monotonic() - RESEND.total_seconds()
         self._sent = {run: at for run, at in self._sent.items() if at > horizon and run in ready}
         for run in ready:

@@ -5,10 +5,12 @@ Code never holds these figures; it holds the defaults written into a new file (`
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from storage import durable
 from storage.errors import Refused
@@ -28,6 +30,9 @@ viewing:                         # VIEW-APPROVE 调阅申请审批
   approvers: [approver, legal]   # 可审批的角色；任何人不得审批本人申请
 continuity:                      # REC-CONTINUOUS 连续性检测阈值；未列出的取默认值（docs/continuity.md）
   thresholds: {}
+  deep: suspicious               # 深度检测（解码画面与声音）：off 不做；suspicious 初检有违规或疑点的；all 全部
+  deep_minutes: 120              # 每个文件解码的处理器时间上限（分钟）
+  trust: []                      # 信任的签名证书（PEM），为设备签名密钥作证，如 [ca.pem]；相对于本文件所在目录
 """
 
 
@@ -51,8 +56,26 @@ class ViewingPolicy(_Part):
     approvers: frozenset[Role] = frozenset({Role.APPROVER, Role.LEGAL})
 
 
+class Deep(StrEnum):
+    """Whose pictures and sound are decoded too, after the quick check."""
+
+    OFF = "off"
+    SUSPICIOUS = "suspicious"
+    ALL = "all"
+
+
+def _spelt(given: object) -> object:
+    """YAML 1.1 reads an unquoted `off` as false."""
+    return "off" if given is False else given
+
+
 class ContinuityPolicy(_Part):
     thresholds: dict[str, float] = Field(default_factory=dict)
+    deep: Annotated[Deep, BeforeValidator(_spelt)] = Deep.SUSPICIOUS
+    deep_minutes: int = Field(default=120, ge=1, le=24 * 60)
+    """Of processor time, for one file."""
+    trust: tuple[Path, ...] = ()
+    """Files of certificates (PEM), relative to the folder of the policy file."""
 
 
 class Policy(_Part):

@@ -36,7 +36,8 @@ class Readers:
     """Reads the files of one check, several at once. A context, which ends its resident readers.
 
     `sizes`: of all the files, in bytes. `progress` gets the share of the work done, 0 to 1, `begun` the name of each
-    file that is begun: from several threads, one at a time. `deep`: decode pictures and sound too.
+    file that is begun: from several threads, one at a time. `deep`: decode pictures and sound too, of each file for
+    `deep_seconds` of processor time at most.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Readers:
         begun: Begun | None = None,
         *,
         deep: bool = False,
+        deep_seconds: int | None = None,
     ) -> None:
         self._pool = Pool() if sum(size <= pool.LARGEST for size in sizes) >= _MANY else None
-        self._deep = deep
+        self._deep, self._deep_seconds = deep, deep_seconds
         self._total, self._done = sum(sizes) * (1 + _DECODING * deep), 0.0
         self._progress, self._begun = progress, begun
         self._lock = threading.Lock()
@@ -107,7 +109,7 @@ class Readers:
             self._tell_done(max(0.0, share - told) * size * _DECODING)
             told = max(told, share)
 
-        content = content_of(path, progress=tell)
+        content = content_of(path, progress=tell, seconds=self._deep_seconds)
         tell(1.0)
         return content
 

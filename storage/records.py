@@ -131,6 +131,7 @@ class RequestState(StrEnum):
 
 class JobKind(StrEnum):
     ANALYSE = "analyse"
+    DEEP = "deep"
     ACCESS = "access"
     MASTER = "master"
     TIER = "tier"

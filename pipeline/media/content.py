@@ -19,13 +19,16 @@ _MOST_OUTPUT = 1 << 30  # 12 hours of pictures and sound are 80 MB
 _SPARE = 120  # seconds of processor time for writing, beyond what decoding may take
 
 
-def content_of(path: Path, *, progress: Progress | None = None) -> Content:
+def content_of(path: Path, *, progress: Progress | None = None, seconds: int | None = None) -> Content:
     """What decoding the file at `path` shows. `progress` gets the share done, 0 to 1.
+
+    `seconds`: of processor time at most; what was seen and heard by then counts.
 
     Never fails on what is in the file: what can't be decoded is a Content with a `problem`. Raises NotFound when there
     is no such file.
     """
-    seconds = _time(path.stat().st_size)
+    own = _time(path.stat().st_size)
+    seconds = own if seconds is None else min(own, seconds)
     with tempfile.TemporaryDirectory(prefix="liuhen-content-") as out:
         argv = sandbox.python_module("pipeline.media.deep", "/in/media", "/out/content", str(seconds))
         done = sandbox.run(

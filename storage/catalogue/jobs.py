@@ -20,6 +20,8 @@ from storage.records import JobKind, JobState
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 6
 BACKOFF = timedelta(seconds=5)
+BACKGROUND = frozenset({JobKind.DEEP.value})
+"""Kinds that take long and wait until nothing else is to be done."""
 
 
 def enqueue(
@@ -48,9 +50,13 @@ def enqueue(
     )
 
 
-def due(session: Session, now: datetime, limit: int = 64) -> Sequence[tuple[str, int]]:
-    """(identifier, attempts so far) of jobs that may run: queued and due, or running with a lease that ran out."""
-    query = select(Job.id, Job.attempt).where(_ready(now)).order_by(Job.run_at, Job.id).limit(limit)
+def due(session: Session, now: datetime, limit: int = 64, *, background: bool = False) -> Sequence[tuple[str, int]]:
+    """(identifier, attempts so far) of jobs that may run: queued and due, or running with a lease that ran out.
+
+    Those of the kinds in BACKGROUND, or the others.
+    """
+    kind = Job.kind.in_(BACKGROUND) if background else Job.kind.not_in(BACKGROUND)
+    query = select(Job.id, Job.attempt).where(_ready(now), kind).order_by(Job.run_at, Job.id).limit(limit)
     return [(job_id, attempt) for job_id, attempt in session.execute(query)]
 
 

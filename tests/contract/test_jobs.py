@@ -95,6 +95,39 @@ def test_every_job_is_done_exactly_once(catalogue: Catalogue, broker_url: str) -
     assert devices(catalogue) == 25
 
 
+def test_the_background_waits_for_everything_else_and_works_one_by_one(catalogue: Catalogue) -> None:
+    order: list[str] = []
+    together: list[int] = []
+    at_work = 0
+
+    def slow(job: Job, progress: Progress) -> Finish:
+        nonlocal at_work
+        at_work += 1
+        together.append(at_work)
+        time.sleep(0.2)
+        order.append(job.kind)
+        at_work -= 1
+        return note_done(job)
+
+    def quick(job: Job, progress: Progress) -> Finish:
+        order.append(job.kind)
+        return note_done(job)
+
+    with catalogue.write() as session:
+        for number in range(3):
+            table.enqueue(session, JobKind.DEEP, f"d{number}", key=f"d{number}", now=now())
+    queue(catalogue, 6)
+    runner = JobRunner(catalogue, {JobKind.ANALYSE: quick, JobKind.DEEP: slow}, now)
+    workers = Workers(catalogue, runner, make_broker(""), now)
+    workers.start(4)
+    try:
+        until(lambda: states(catalogue) == {"done": 9})
+    finally:
+        workers.stop()
+    assert order == ["analyse"] * 6 + ["deep"] * 3
+    assert together == [1, 1, 1]
+
+
 def test_a_passing_fault_is_retried_and_a_lasting_one_is_not(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
-from ingest.digest import FileHasher
-from pipeline.intake import Arrival, Spooled, original_key
+from pipeline.intake import original_key
 from storage.catalogue.tables import Analysis, DockedFile, Docking, Job, Original, Recording, Station
 from storage.clock import new_id
-from storage.records import Actor, JobKind, JobState
+from storage.records import JobKind, JobState
+from tests.support.taking import take_in
+from tests.support.taking import work as analyse
 
 if TYPE_CHECKING:
     from pipeline.samples import Footage
     from tests.support.web import Bureau
 
-STATION = Actor("station", "ST-01")
 SHOT = datetime(2026, 11, 18, 1, 30, 24, tzinfo=UTC)
-
-
-def take_in(office: Bureau, file: Path, *, docking: str | None = None, folder: str = "DCIM") -> str:
-    """Through the real intake; the receipt is published in the foreground. Returns the digest."""
-    spool = office.services.settings.spool / new_id()
-    shutil.copyfile(file, spool)
-    hasher = FileHasher()
-    hasher.update(spool.read_bytes())
-    digest, leaves = hasher.finish()
-    arrival = Arrival(f"{folder}/{file.name}", "LH00012", STATION, docking=docking)
-    office.services.intake._store(Spooled(spool, digest, leaves))
-    with office.services.catalogue.write() as session:
-        office.services.intake._register(session, arrival, digest)
-    spool.unlink()
-    return digest.sha256
-
-
-def analyse(office: Bureau) -> None:
-    with office.services.catalogue.read() as session:
-        waiting = session.scalars(select(Job.id).where(Job.kind == JobKind.ANALYSE, Job.state == "queued")).all()
-    for job in waiting:
-        office.services.runner.run(job)
 
 
 def only_recording(office: Bureau) -> Recording:

@@ -1,0 +1,77 @@
+"""What the catalogue knows of a recording before it is checked: its originals, their dockings, the device's profile."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pipeline.continuity.docking import DockedCopy, check_card_date, check_history, check_vanished
+from pipeline.continuity.profile import Profile
+from pipeline.history import kept, manifest_lines, mates
+from pipeline.profiles import for_device
+from storage.catalogue.tables import Docking, Original, Recording
+from storage.records import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A recording's originals, as their own dockings listed them (`own`), every line of the device's manifests
+    (`history`), those that belong to the recording (`awaited`), digests of those that are here (`arrived`), and the
+    device's profile.
+    """
+
+    originals: Sequence[Original]
+    own: Sequence[DockedCopy]
+    history: Sequence[DockedCopy]
+    awaited: Sequence[DockedCopy]
+    arrived: Collection[str]
+    device: Profile | None
+
+    @property
+    def digests(self) -> frozenset[str]:
+        return frozenset(original.sha256 for original in self.originals)
+
+    def docked(self, report: Mapping[str, Any], now: datetime, hand_over: timedelta) -> list[Finding]:
+        """What the docking history says of the recording. `hand_over`: how long listed files may take (UP-24H)."""
+        findings = [finding for copy in self.own for finding in check_history(copy, self.history)]
+        findings += self._card_dates(report)
+        return [*findings, *check_vanished(self.awaited, self.arrived, now, hand_over)]
+
+    def due(self, hand_over: timedelta) -> list[datetime]:
+        """When the time of those listed files runs out that belong to the recording and are not here yet."""
+        return [line.time + hand_over for line in self.awaited if line.sha256 not in self.arrived]
+
+    def _card_dates(self, report: Mapping[str, Any]) -> list[Finding]:
+        """The dates of the card against those inside the files."""
+        listed = {line.sha256: line for line in self.own}
+        findings: list[Finding] = []
+        for file in report["files"]:
+            media, line = file["media"], listed.get(file["sha256"])
+            told = media.get("created") or (media["created_local"] + "Z" if media.get("created_local") else None)
+            if line is not None and told:
+                findings += check_card_date(line, datetime.fromisoformat(told), media.get("duration") or 0.0)
+        return findings
+
+
+def known_of(session: Session, recording_id: str) -> Known:
+    query = select(Original).where(Original.recording_id == recording_id)
+    originals = session.scalars(query.order_by(Original.sequence, Original.name, Original.sha256)).all()
+    dockings = [each.docking_id for each in originals if each.docking_id]
+    serials = session.scalars(select(Docking.device_serial).where(Docking.id.in_(dockings)).distinct()).all()
+    history = manifest_lines(session, serials)
+    mine = {(each.docking_id, each.sha256) for each in originals}
+    own = [line for line in history if (line.docking, line.sha256) in mine]
+    awaited = mates(own, history)
+    return Known(
+        originals=originals,
+        own=own,
+        history=history,
+        awaited=awaited,
+        arrived=kept(session, {line.sha256 for line in awaited}),
+        device=for_device(session, session.get_one(Recording, recording_id).device_serial),
+    )

@@ -1,0 +1,46 @@
+"""Files taken in by the real intake of a tests' bureau, and its jobs carried out in the foreground."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import select
+
+from ingest.digest import FileHasher
+from pipeline.intake import Arrival, Spooled
+from storage.catalogue.tables import Job, Recording
+from storage.clock import new_id
+from storage.records import Actor, JobKind
+from tests.support.web import Bureau
+
+STATION = Actor("station", "ST-01")
+
+
+def take_in(
+    office: Bureau, file: Path, *, docking: str | None = None, folder: str = "DCIM", device: str = "LH00012"
+) -> str:
+    """Through the real intake; the receipt is published in the foreground. Returns the digest."""
+    spool = office.services.settings.spool / new_id()
+    shutil.copyfile(file, spool)
+    hasher = FileHasher()
+    hasher.update(spool.read_bytes())
+    digest, leaves = hasher.finish()
+    arrival = Arrival(f"{folder}/{file.name}", device, STATION, docking=docking)
+    office.services.intake._store(Spooled(spool, digest, leaves))
+    with office.services.catalogue.write() as session:
+        office.services.intake._register(session, arrival, digest)
+    spool.unlink()
+    return digest.sha256
+
+
+def work(office: Bureau, kind: JobKind = JobKind.ANALYSE) -> int:
+    """Carry out the waiting jobs of that kind; how many there were."""
+    with office.services.catalogue.read() as session:
+        waiting = session.scalars(select(Job.id).where(Job.kind == kind, Job.state == "queued")).all()
+    return sum(office.services.runner.run(job) for job in waiting)
+
+
+def recordings(office: Bureau) -> list[Recording]:
+    with office.services.catalogue.read() as session:
+        return list(session.scalars(select(Recording).order_by(Recording.id)))
