@@ -25,14 +25,14 @@ _HABIT_SHARE = 0.3  # of the time
 def silent(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/SILENCE: no sound at all for a while, not even noise: muted, put in, or lost.
 
-    Devices that fall silent by habit (noise gates, speech coders) get one note. A stream that is silent throughout is a
-    suspicion too: a microphone switched off, or sound removed.
+    Devices that fall silent by habit (noise gates, speech coders) get one note, and so does a stream that is silent
+    from its first sample to its last: many cameras write one when the microphone is switched off.
     """
     sound = picture.content.sound if picture.content else None
     if sound is None or len(sound.rms) < 100:
         return
     nothing = _nothing(sound)
-    if float(nothing.mean()) > 0.98:
+    if nothing[sound.zero <= 100].all():
         yield _throughout(sound)
         return
     found = [(first, last) for first, last in runs(nothing) if (last - first) * HOP >= limits.silence]
@@ -76,11 +76,11 @@ def _throughout(sound: Sound) -> Finding:
     return Finding(
         code="REC-CONTINUOUS/SILENCE",
         axis=Axis.TIMELINE,
-        severity=Severity.SUSPICION,
+        severity=Severity.NOTE,
         start=round(sound.start, 2),
         end=round(sound.start + len(sound.rms) * HOP, 2),
-        zh="声音轨道全程为数字静音：麦克风被关闭，或声音被去除。",
-        en="the sound is digitally nothing throughout: the microphone was off, or the sound was removed",
+        zh="声音轨道全程为数字静音：麦克风可能被关闭。",
+        en="the sound is digitally nothing throughout: the microphone may have been off",
         evidence={"stream": sound.stream, "seconds": round(len(sound.rms) * HOP, 2)},
     )
 

@@ -88,8 +88,13 @@ def test_a_noise_gate_is_a_note() -> None:
     assert silences(zeros(*((first, first + 25) for first in range(100, 1000, 90)))) == [("SILENCE", "note")]
 
 
-def test_silence_throughout_is_a_suspicion() -> None:
-    assert silences(zeros((0, 1000))) == [("SILENCE", "suspicion")]
+def test_silence_throughout_is_a_microphone_switched_off() -> None:
+    assert silences(zeros((0, 1000))) == [("SILENCE", "note")]
+
+
+def test_sound_that_was_muted_but_for_a_moment_is_a_suspicion() -> None:
+    assert silences(zeros((0, 500), (530, 1000))) == [("SILENCE", "suspicion")] * 2
+    assert silences(zeros((0, 990))) == [("SILENCE", "suspicion")]
 
 
 def test_a_broken_tone_is_a_suspicion_once() -> None:
