@@ -155,8 +155,11 @@ def _unit(track: Track, pairs: Sequence[tuple[Counted, Counted]], usual: int) ->
 
 
 def _in_time(step: Step, unit: float, modulus: int, slack: float) -> bool:
-    """Whether the step is as long as its timestamps say, give or take `slack` counts; counts wrap at the modulus."""
-    if step.seconds is None or unit <= 0 or step.seconds <= 0:
+    """Whether the step is as long as its timestamps say, give or take `slack` counts; counts wrap at the modulus.
+
+    Both go back where pictures were reordered more deeply than nearly everywhere else, as encoders do that choose.
+    """
+    if step.seconds is None or unit <= 0 or step.seconds == 0 or (step.seconds < 0 <= step.counts):
         return False
     off = (step.seconds / unit - step.counts) % modulus
     return min(off, modulus - off) <= max(slack, 0.02 * abs(step.counts))

@@ -73,6 +73,15 @@ def test_an_encoder_that_counts_anyhow_proves_nothing() -> None:
     assert found(track(shots, **COUNTED)) == []
 
 
+def test_a_group_reordered_more_deeply_than_the_others_is_none() -> None:
+    """As an encoder does that chooses, where it pays, to decode four pictures in the order 4 2 1 3."""
+    shots = groups(30, 12, closed=False, reorder=0)
+    plain = [shots[n + 1 - 2 * (n % 2)] for n in range(len(shots))]
+    for place in (100, 220):
+        plain[place : place + 4] = [shots[place + n] for n in (3, 1, 0, 2)]
+    assert found(track(plain, order_modulus=64)) == []
+
+
 def test_two_fields_are_one_picture() -> None:
     flags = [SLICE | REFERENCE | FIELD | (BOTTOM if n % 2 else 0) for n in range(200)]
     fields = [Shot(n / 50, 2 * (n // 2) + n % 2, n // 2 % 16, flags=flags[n]) for n in range(200)]
