@@ -6,8 +6,6 @@ the page forbids everything but its own styles and the pictures in it.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +28,6 @@ _Row = tuple[Json, Sequence[Frame]]
 
 _HERE = Path(__file__).parent
 _MANY = 200  # files from which those without a finding have a line in the list and no part of their own
-_LONGEST = 400  # characters of one value of evidence
-_MOST_VALUES = 24
 _NO_STRIPS = Strips({}, {}, {})
 VERDICTS = ("altered", "interrupted", "review", "unreadable", "continuous")
 SEVERITIES = ("violation", "suspicion", "note")
@@ -122,8 +118,7 @@ def _environment(zone: ZoneInfo) -> Environment:
         wall=lambda file, finding: _wall(file, finding, zone), verdicts=VERDICTS, severities=SEVERITIES,
     )  # fmt: skip
     environment.filters.update(
-        clock=clock, fine=_fine, container=_container, name=lambda path: PurePath(path).name,
-        device=_device, jpeg=_jpeg, values=_values, stream=_stream,
+        clock=clock, container=_container, name=lambda path: PurePath(path).name, device=_device, stream=_stream,
     )  # fmt: skip
     return environment
 
@@ -158,14 +153,6 @@ def _wall(file: Json, finding: Json, zone: ZoneInfo) -> str:
         return ""
 
 
-def _fine(seconds: float) -> str:
-    """With hundredths, so that neighbouring pictures differ: 0:00:03.96."""
-    hundredths = round(abs(seconds) * 100)
-    minutes, rest = divmod(hundredths, 6000)
-    sign = "-" if seconds < 0 and hundredths else ""
-    return f"{sign}{minutes // 60}:{minutes % 60:02d}:{rest // 100:02d}.{rest % 100:02d}"
-
-
 def _container(name: str) -> str:
     """libav's name of a container as people know it."""
     known = {"mov,mp4,m4a,3gp,3g2,mj2": "MP4/MOV/3GP", "matroska,webm": "Matroska/WebM", "mpegts": "MPEG-TS"}
@@ -174,20 +161,6 @@ def _container(name: str) -> str:
 
 def _device(found: Json) -> str:
     return device(found["make"], found["model"], found["serial"])
-
-
-def _jpeg(body: bytes) -> Markup:
-    return Markup("data:image/jpeg;base64,") + base64.b64encode(body).decode("ascii")
-
-
-def _values(evidence: Json) -> list[tuple[str, str]]:
-    """Evidence as names and short texts."""
-    texts = [
-        (name, json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value)
-        for name, value in evidence.items()
-    ]
-    short = [(name, text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") for name, text in texts]
-    return short if len(short) <= _MOST_VALUES else [*short[:_MOST_VALUES], ("…", str(len(short) - _MOST_VALUES))]
 
 
 def _stream(stream: Json) -> str:

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from api import formats, words
+from api import evidence, formats, words
 from api.words import Pair
 from pipeline.sessions import SignedIn
 
@@ -31,10 +31,11 @@ def make_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(t=_t, say=_say, when=_when, words=words)
+    environment.globals.update(t=_t, say=_say, when=_when, words=words, evidence=evidence)
     environment.filters.update(
-        duration=formats.duration, size=formats.size, short=formats.short, percent=lambda value: f"{value * 100:.0f}%"
-    )
+        duration=formats.duration, size=formats.size, short=formats.short, percent=lambda value: f"{value * 100:.0f}%",
+        fine=formats.fine, jpeg=formats.jpeg, values=evidence.values,
+    )  # fmt: skip
     environment.globals["span"] = formats.span
     return environment
 

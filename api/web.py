@@ -12,6 +12,7 @@ from api.metrics import Metrics
 from pipeline.accounts import Accounts
 from pipeline.cases import Cases
 from pipeline.excuses import Excuses
+from pipeline.pictures import Pictures
 from pipeline.sessions import Sessions
 from storage.catalogue.catalogue import Catalogue
 
@@ -30,6 +31,7 @@ class Web:
     sessions: Sessions
     cases: Cases
     excuses: Excuses
+    pictures: Pictures
     templates: Environment
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -55,6 +57,7 @@ def make_web(services: Services, templates: Environment) -> Web:
         sessions=Sessions(services.catalogue, clock),
         cases=Cases(services.catalogue, policy.retention, clock),
         excuses=Excuses(services.catalogue, policy.viewing.approvers, clock),
+        pictures=Pictures(services.tiers),
         templates=templates,
     )
 

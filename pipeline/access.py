@@ -7,6 +7,7 @@ Each step writes its custody event in the transaction that changes the state; th
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -123,6 +124,18 @@ class Access:
         with self._lock:
             self._looks[grant.id, derivative] = now
         return True
+
+    def glance(self, grant: Grant, pictures: Mapping[str, int]) -> None:
+        """Record that single pictures are about to be shown: how many of which original (SHA-256).
+
+        Raises Refused when the grant has run out.
+        """
+        self._refuse_expired(grant, self._clock())
+        with self._catalogue.write() as session:
+            user = active_user(session, grant.user_id)
+            for original, count in pictures.items():
+                payload = {"grant": grant.id, "request": grant.request_id, "original": original, "pictures": count}
+                self._record(session, "view.opened", user, grant.recording_id, payload)
 
     def downloaded(self, grant: Grant, sha256: str) -> None:
         """Record that an export's disc image is about to be handed over. Raises Refused when the grant has run out."""

@@ -55,12 +55,21 @@ class _Wish:
     rank: int = 0  # the lower the sooner, where there are too many
 
 
-def collect(report: Json, paths: Sequence[Path], tell: Callable[[float], None] = lambda share: None) -> Strips:
+def collect(
+    report: Json,
+    paths: Sequence[Path],
+    tell: Callable[[float], None] = lambda share: None,
+    *,
+    most: int = _MOST_PICTURES,
+    over: bool = True,
+) -> Strips:
     """The strips of a report (as `liuhen check --json` prints it) on the files at `paths`, in its order.
 
-    `tell` gets the share done, 0 to 1. What can't be decoded is left out.
+    `tell` gets the share done, 0 to 1. `most`: so many pictures, of the gravest findings. `over`: give a view over each
+    file too. What can't be decoded is left out.
     """
-    wishes = sorted([*_series(report), *_files(report)], key=lambda wish: wish.rank)[:_MOST_PICTURES]
+    wishes = sorted([*_series(report), *_files(report)], key=lambda wish: wish.rank)
+    wishes = [wish for wish in wishes if over or wish.kind != "over"][:most]
     own: dict[int, list[_Wish]] = defaultdict(list)
     for wish in wishes:
         own[wish.file].append(wish)

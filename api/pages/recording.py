@@ -14,29 +14,22 @@ from sqlalchemy.orm import Session
 
 from api import timeline
 from api.fields import PLAIN, Ident, Sha256
+from api.pages import findings
 from api.render import language, page
 from api.signin import Checked, Reader
 from api.web import Here, Web
+from pipeline.access import NoRight
 from pipeline.cases import WORKERS
-from pipeline.excuses import needing_words
+from pipeline.pictures import shown
+from pipeline.strips import Strips
 from storage.catalogue import recordings as catalogue
 from storage.catalogue import worklist
 from storage.catalogue.recordings import Dossier, Segment
-from storage.catalogue.tables import Case, Entry, Excuse, Grant, Original
+from storage.catalogue.tables import Case, Entry, Grant, Original
 from storage.errors import NotFound
-from storage.records import RequestKind, RequestState, Role, Severity
+from storage.records import RequestKind, RequestState, Role
 
 router = APIRouter(include_in_schema=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A finding as the table shows it. `segment` from 1, 0: of the whole recording."""
-
-    finding: Mapping[str, Any]
-    segment: int
-    excuses: Sequence[Excuse]
-    answerable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +43,15 @@ class Step:
 
 @router.get("/recordings/{recording_id}")
 def show(
-    request: Request, who: Reader, web: Here, recording_id: Ident, segment: Annotated[int, Query(ge=1, le=10_000)] = 1
+    *,
+    request: Request,
+    who: Reader,
+    web: Here,
+    recording_id: Ident,
+    segment: Annotated[int, Query(ge=1, le=10_000)] = 1,
+    pictures: bool = False,
 ) -> Response:
+    """`pictures`: with film strips at the findings, which is a look: it needs a live grant and leaves its trace."""
     with web.catalogue.read() as session:
         dossier = catalogue.dossier(session, recording_id)
         if dossier is None:
@@ -59,7 +59,12 @@ def show(
         asked = worklist.requests(session, requester=who.user.id, recording=recording_id)[0]
         cases = _open_cases(session) if dossier.case is None else []
     view = web.services.access.grant_for(who.user.id, recording_id, RequestKind.VIEW)
-    values = _whole(dossier) | _seeing(web, dossier, view, segment) | _rights(web, dossier, who.user.roles, who.user.id)
+    strips = _pictures(web, dossier, view) if pictures else Strips({}, {}, {})
+    values = (
+        findings.whole(dossier, strips)
+        | _seeing(web, dossier, view, segment)
+        | _rights(web, dossier, who.user.roles, who.user.id)
+    )
     return page(
         request,
         "recording.html",
@@ -69,6 +74,7 @@ def show(
         made_kinds={made.sha256: made.kind for segment in dossier.segments for made in segment.derivatives},
         svg=timeline.draw(dossier.recording.report, language(request)),
         asked=asked,
+        pictures=pictures,
         pending={row.request.kind for row in asked if row.request.state == RequestState.PENDING},
         cases=cases,
         **values,
@@ -139,37 +145,20 @@ def _back(recording_id: str, note: str) -> Response:
     return RedirectResponse(f"/recordings/{recording_id}?note={note}", 303)
 
 
-def _whole(dossier: Dossier) -> dict[str, Any]:
-    """Is it whole: the findings with their excuses, how many of each severity, what was not checked."""
-    findings = list(_findings(dossier))
-    counts = {severity.value: sum(row.finding["severity"] == severity for row in findings) for severity in Severity}
-    report = dossier.recording.report or {}
-    groups = [*report.get("files", ()), *report.get("series", ()), report.get("docking", {})]
-    unchecked = {
-        (line["check"], line.get("zh", line["why"]), line["why"])  # reports of before had no Chinese
-        for group in groups
-        for line in group.get("not_checked", ())
-    }
-    return {"findings": findings, "counts": counts, "not_checked": sorted(unchecked)}
-
-
-def _findings(dossier: Dossier) -> list[Found]:
-    report = dossier.recording.report or {}
-    answerable = {finding["code"] for finding in needing_words(dossier.recording.report)}
-    groups = [(number, file) for number, file in enumerate(report.get("files", ()), start=1)]
-    groups += [(0, whole) for whole in (*report.get("series", ()), report.get("docking", {}))]
-    found = [
-        Found(
-            finding,
-            number,
-            [excuse for excuse in dossier.excuses if excuse.finding_code == finding["code"]],
-            finding["code"] in answerable,
+def _pictures(web: Web, dossier: Dossier, view: Grant | None) -> Strips:
+    """The strips, their trace durable before they leave. Raises NoRight without a live grant."""
+    if view is None:
+        raise NoRight(
+            "发现处的画面属于录像内容，查看须先申请并经他人批准。",
+            "pictures at the findings are content: seeing them needs a request and its approval",
         )
-        for number, group in groups
-        for finding in group.get("findings", ())
-    ]
-    order = [severity.value for severity in Severity]
-    return sorted(found, key=lambda row: (order.index(row.finding["severity"]), row.segment, row.finding["start"] or 0))
+    report = dossier.recording.report
+    if report is None:
+        return Strips({}, {}, {})
+    strips = web.pictures.of(report, [segment.original for segment in dossier.segments])
+    web.services.access.glance(view, shown(strips, report))
+    web.notify()
+    return strips
 
 
 def _seeing(web: Web, dossier: Dossier, view: Grant | None, number: int) -> dict[str, Any]:

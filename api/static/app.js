@@ -80,6 +80,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What takes some seconds says so.
+for (const slow of document.querySelectorAll("[data-wait]")) {
+  slow.addEventListener("click", () => { slow.textContent = slow.dataset.wait; }, { once: true });
+}
+
 // A printed page shows what is folded away on the screen, except forms.
 const folded = () => document.querySelectorAll("main details:not([open])");
 let unfolded = [];

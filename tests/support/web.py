@@ -194,7 +194,7 @@ def report(sha256: str, path: str, findings: list[dict[str, Any]], verdict: str)
     file = {
         "path": path,
         "sha256": sha256,
-        "media": {"duration": 12.0},
+        "media": {"kind": "video", "duration": 12.0, "streams": [{"kind": "video", "start": 0.0, "end": 12.0}]},
         "verdict": verdict,
         "findings": findings,
         "not_checked": [{"check": "signature", "why": "没有签名 / no signature"}],

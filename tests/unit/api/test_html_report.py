@@ -74,7 +74,7 @@ def test_it_says_what_was_found_where_and_by_which_rule() -> None:
     for said in ("GAP-PTS 的说明", "GAP-PTS in words", "REC-CONTINUOUS/GAP-PTS", "0:00:04.0 – 0:00:07.0", "中断"):
         assert said in words
     assert "09:30:16" in words  # when that was by the camera's clock, here
-    assert "ab" * 32 in words and "packet_before" in words and "LH Cam LH00012" in words
+    assert "ab" * 32 in words and "前一个数据包" in words and "packet before" in words and "LH Cam LH00012" in words
     assert "时钟未读" in words and "clock not read" in words
 
 

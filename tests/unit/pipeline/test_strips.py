@@ -82,12 +82,9 @@ def test_a_stream_that_begins_at_any_time_is_looked_at_there(asked: dict[Path, l
     assert min(each.at for each in asked[Path("a")]) == 5000.0
 
 
-def test_pictures_are_bounded_and_the_gravest_findings_come_first(
-    asked: dict[Path, list[Moment]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(strips, "_MOST_PICTURES", 18)
+def test_pictures_are_bounded_and_the_gravest_findings_come_first(asked: dict[Path, list[Moment]]) -> None:
     many = [finding("suspicion", float(at)) for at in range(100)] + [finding("violation", 500.0)]
-    made = strips.collect(report(video("a", *many, end=1000.0)), [Path("a")])
+    made = strips.collect(report(video("a", *many, end=1000.0)), [Path("a")], most=18)
     assert sum(map(len, asked.values())) == 18
     assert (0, 100) in made.files and not made.over
 
