@@ -86,7 +86,9 @@ class Coding:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A sound packet whose head does not follow from the one before. `what`: reservoir, window, header."""
+    """A sound packet whose head does not follow from the one before. `what`: reservoir, window, header; number (FLAC);
+    size, sum (AMR and AC-3 packets that are no whole frames, or not as they were written).
+    """
 
     packet: int
     what: str

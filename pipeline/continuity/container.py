@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.continuity import isobmff, matroska, mxf, riff, transport
+from pipeline.continuity import isobmff, matroska, mxf, riff, soundfile, transport
 from pipeline.continuity.model import Picture, TrackBox
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock, date
@@ -277,4 +277,5 @@ CHECKS = (
     *riff.CHECKS,
     *matroska.CHECKS,
     *mxf.CHECKS,
+    *soundfile.CHECKS,
 )

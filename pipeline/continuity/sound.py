@@ -1,4 +1,4 @@
-"""Does each frame of sound follow from the one before? What the heads of AAC and MP3 frames say."""
+"""Does each frame of sound follow from the one before? What the heads of AAC, MP3, FLAC, AC-3 and AMR frames say."""
 
 from __future__ import annotations
 
@@ -23,19 +23,34 @@ _WORDS = {
         "声音的编码格式发生变化，可能由不同录音拼接而成",
         "the coding of the sound changes: recordings may have been joined",
     ),
+    "number": (
+        "声音帧编号不连续，其间的声音被移除、插入或调换",
+        "the number of a sound frame does not follow: sound was removed, put in or moved",
+    ),
+    "size": (
+        "数据包不是完整的声音帧，声音被按字节改动或损坏",
+        "a packet is no whole frame of sound: bytes were cut, put in or damaged",
+    ),
+    "sum": (
+        "声音帧与其校验值不符，写入之后被改动或损坏",
+        "a frame of sound no longer has the checksum it was written with: altered or damaged since",
+    ),
 }
+_PROOFS = ("reservoir", "number")
+_OWN = ("header", "number", "size", "sum")  # told with their places by `soundfile` in files that are nothing but sound
 
 
 def sound_frames(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/SOUND-FRAMES: frames that don't follow from the one before, as where some were taken out.
 
-    MP3 frames draw on a reservoir of bits before them, AAC windows overlap with the one before. Where that fails often,
-    the encoder is to blame.
+    MP3 frames draw on a reservoir of bits before them, AAC windows overlap with the one before, FLAC frames are
+    numbered, AC-3 and AMR frames tell their length. Where that fails often, the encoder is to blame.
     """
+    alone = picture.structure is not None and picture.structure.framed is not None
     for track in picture.of_kind("audio"):
         if not track.sound:
             continue
-        faults = track.sound.faults
+        faults = [fault for fault in track.sound.faults if not (alone and fault.what in _OWN)]
         if len(faults) <= max(limits.few_breaks, limits.few_breaks_share * track.sound.frames):
             for fault in faults:
                 yield _fault(track, fault)
@@ -47,7 +62,7 @@ def _fault(track: Track, fault: Fault) -> Finding:
     return Finding(
         code="REC-CONTINUOUS/SOUND-FRAMES",
         axis=Axis.TIMELINE,
-        severity=Severity.VIOLATION if fault.what == "reservoir" else Severity.SUSPICION,
+        severity=Severity.VIOLATION if fault.what in _PROOFS else Severity.SUSPICION,
         start=time_of(track, fault.packet),
         end=time_of(track, fault.packet),
         zh=f"{where_zh}{zh}。",
@@ -68,7 +83,8 @@ def sound_whole(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     for track in picture.of_kind("audio"):
         if track.sound and track.sound.borrowed:
             yield _headless(track, track.sound.borrowed)
-        if track.sound and track.sound.declared and abs(track.sound.frames - track.sound.declared) > 1:
+        told = picture.structure and picture.structure.framed and picture.structure.framed.counts
+        if track.sound and track.sound.declared and not told and abs(track.sound.frames - track.sound.declared) > 1:
             yield _miscounted(track, track.sound.frames, track.sound.declared)
 
 

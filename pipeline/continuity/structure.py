@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.continuity.framed import Framed
 from pipeline.continuity.samples import Fragments, SampleMap
 
 
@@ -207,11 +208,12 @@ class Wave:
 class Structure:
     """What the reader of this file's container found.
 
-    `container`: isobmff, mpegts, avi, matroska, mxf, wav. `layout`: a compact fingerprint of how the file is built, for
-    device profiles: the same program writes the same list; `interleave`: how many samples each track's chunks hold
-    ("vide 1", "soun varying"). `signed`: (where, text) of names that programs left. `dates`: (where, Unix seconds or
-    None, text) in containers other than ISO base media. There also: `missing` bytes that the container claims beyond
-    the file's end; `trailing`: (offset, bytes) after its end, `trailing_zero` when they are nothing but zeros.
+    `container`: isobmff, mpegts, avi, matroska, mxf, wav; of sound: mp3, aac, amr, amr-wb, ac3, flac, ogg. `layout`: a
+    compact fingerprint of how the file is built, for device profiles: the same program writes the same list;
+    `interleave`: how many samples each track's chunks hold ("vide 1", "soun varying"). `signed`: (where, text) of names
+    that programs left. `dates`: (where, Unix seconds or None, text) in containers other than ISO base media. There
+    also: `missing` bytes that the container claims beyond the file's end; `trailing`: (offset, bytes) after its end,
+    `trailing_zero` when they are nothing but zeros.
     `complete`: False where there were more parts than a reader may look at.
     """
 
@@ -230,4 +232,5 @@ class Structure:
     matroska: Matroska | None = None
     mxf: Mxf | None = None
     wave: Wave | None = None
+    framed: Framed | None = None
     interleave: tuple[str, ...] = ()

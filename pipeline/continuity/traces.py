@@ -18,8 +18,8 @@ class Program:
     name: str
 
 
-# Libraries that write most re-encoded files. Some cameras are built on them.
-LIBAV = re.compile(r"\b(Lav[fc]\d*|x26[45]\b|libx26[45]|FFmpeg|libav)", re.IGNORECASE)
+# Libraries that write most re-encoded files. Some cameras and recorders are built on them.
+LIBAV = re.compile(r"\b(Lav[fc]\d*|x26[45]\b|libx26[45]|FFmpeg|libav|LAME ?\d)", re.IGNORECASE)
 
 _EDITORS = {
     "Adobe": r"adobe|premiere|photoshop|lightroom|after effects|mainconcept",

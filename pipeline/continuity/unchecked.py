@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.continuity.framed import Framed
 from pipeline.continuity.model import Picture
 from storage.records import NotChecked
 
 _RAW = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "h263")
-_SOUND = ("mp3", "aac", "ac3", "amr", "amrnb", "amrwb", "flac", "ogg")
+_SOUND = ("mp3", "aac", "ac3", "eac3", "amr", "amrnb", "amrwb", "flac", "ogg")
 
 
 def of_container(picture: Picture) -> Iterator[NotChecked]:
@@ -20,7 +21,9 @@ def of_container(picture: Picture) -> Iterator[NotChecked]:
     if found.samples and not found.samples.complete:
         why = "the index has too many entries to be laid over the data"
         yield NotChecked("unreferenced-data", why, "索引条目过多，未与数据逐一比对")
-    whole = (found, found.riff, found.matroska)
+    if found.framed:
+        yield from _of_frames(found.framed)
+    whole = (found, found.riff, found.matroska, found.framed)
     if any(part is not None and not part.complete for part in whole):
         yield NotChecked(
             "container", "the container has too many or too damaged parts", "容器结构过多或损坏过重，未全部检查"
@@ -35,6 +38,24 @@ def of_container(picture: Picture) -> Iterator[NotChecked]:
     if found.transport and found.transport.scrambled:
         why = f"{found.transport.scrambled} transport packets are scrambled"
         yield NotChecked("scrambled", why, f"有 {found.transport.scrambled} 个加密的传输流包")
+
+
+def _of_frames(framed: Framed) -> Iterator[NotChecked]:
+    """What files of sound frames can't show."""
+    if framed.format == "aac" or (framed.format == "mp3" and not framed.rhythm):
+        why = "frames bear no number: sound taken out between two frames that don't lean on each other leaves no trace"
+        zh = "声音帧没有编号：在互不依赖的两帧之间移除的声音不留痕迹"
+        yield NotChecked("sound-numbers", why, zh)
+    if framed.unsummed:
+        why = f"the checksums of {framed.unsummed} frames were not computed: the file is large"
+        yield NotChecked("checksums", why, f"文件较大，有 {framed.unsummed} 帧的校验值未计算")
+    if framed.format == "ac3" and 2 * framed.bad_sums > framed.summed:
+        yield NotChecked(
+            "checksums", "the encoder wrote no valid checksums", "编码器没有写入有效的校验值，无法作为依据"
+        )
+    if framed.format == "flac":
+        why = "the sum of the decoded samples (MD5) was not computed"
+        yield NotChecked("sound-sum", why, "解码后采样的校验值（MD5）未计算")
 
 
 def of_content(picture: Picture) -> Iterator[NotChecked]:
@@ -66,6 +87,7 @@ def _unread(picture: Picture) -> NotChecked:
     if picture.format in _RAW:
         return NotChecked("container", "a bare stream of pictures has no container", "裸码流，没有容器")
     if picture.format in _SOUND:
-        return NotChecked("container", "a bare stream of sound has no container", "裸音频流，没有容器")
+        why = "the frames of this sound could not be followed from one to the next"
+        return NotChecked("container", why, "声音文件：无法逐帧读取")
     why = f"the structure of {picture.format or 'this format'} is not read in this version"
     return NotChecked("container", why, f"容器结构：本版本不读取 {picture.format or '此格式'}")

@@ -11,6 +11,7 @@ from pipeline.continuity.thresholds import Thresholds
 from storage.records import NotChecked
 
 _ALONE = ("mjpeg", "jpeg2000", "prores", "dnxhd", "dvvideo", "rawvideo")  # every picture stands by itself
+_UNNUMBERED = ("ac3", "eac3", "amr")
 
 
 def of_video(track: Track) -> Iterator[NotChecked]:
@@ -72,3 +73,7 @@ def of_audio(track: Track) -> Iterator[NotChecked]:
         name = f"stream {track.stream.index} ({track.stream.codec or 'unknown codec'})"
         why = "frames of this codec do not depend on each other: only their times are compared"
         yield NotChecked("sound-frames", f"{name}: {why}", "声音帧：该格式各帧独立，只比对时间")
+    elif track.sound.codec in _UNNUMBERED:
+        why = "frames of this codec bear no number: sound taken out between two frames leaves no trace in them"
+        name = f"stream {track.stream.index} ({track.stream.codec})"
+        yield NotChecked("sound-numbers", f"{name}: {why}", "声音帧：该格式各帧没有编号，在两帧之间移除的声音不留痕迹")

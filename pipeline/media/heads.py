@@ -6,7 +6,7 @@ from array import array
 from typing import Protocol
 
 from pipeline.continuity.coding import Coding
-from pipeline.media import h263, h264, hevc, mpeg2, mpeg4, sound
+from pipeline.media import h263, h264, hevc, mpeg2, mpeg4, sound, sound_frames
 
 
 class Pictures(Protocol):
@@ -36,9 +36,15 @@ def of_video(codec: str, extradata: bytes) -> Pictures | None:
 
 
 def of_audio(codec: str, extradata: bytes) -> sound.Reader | None:
-    """None where the frames of that codec don't lean on each other."""
+    """None where the frames of that codec neither lean on each other nor tell a number, a length or a sum."""
     if codec == "aac":
         return sound.Reader(codec, sound.Aac(extradata))
     if codec.startswith("mp3"):
         return sound.Reader("mp3", sound.Mp3())
+    if codec == "flac":
+        return sound.Reader(codec, sound_frames.Flac())
+    if codec in ("ac3", "eac3"):
+        return sound.Reader(codec, sound_frames.Ac3())
+    if codec in ("amrnb", "amrwb", "amr_nb", "amr_wb", "libopencore_amrnb", "libopencore_amrwb"):
+        return sound.Reader("amr", sound_frames.Amr(wide=codec.endswith("wb")))
     return None

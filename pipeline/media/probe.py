@@ -32,7 +32,7 @@ from pipeline.media.warm import Warm
 # Containers that hold their own data. Left out on purpose: hls, dash, concat, sdp, rtsp, image2 and the rest of those
 # that open other files or addresses.
 FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpegts,mpeg,mxf,wav,w64,mp3,aac,ac3,amr,amrnb,amrwb,flac,ogg,"
+    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpegts,mpeg,mxf,wav,w64,mp3,aac,ac3,eac3,amr,amrnb,amrwb,flac,ogg,"
     "h264,hevc,m4v,mpegvideo,mjpeg,asf,flv,dhav,caf,aiff"
 )
 _OPTIONS = {"protocol_whitelist": "none", "format_whitelist": FORMATS}

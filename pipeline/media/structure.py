@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 from pipeline.continuity.model import Boxes
 from pipeline.continuity.structure import Structure
-from pipeline.media import avi, boxes, matroska, mxf, ts, wave
+from pipeline.media import avi, boxes, matroska, mxf, soundfile, ts, wave
 from pipeline.media.window import Window
 
 _ZEROS = 1 << 20  # bytes after the end that are looked at
-_READERS = (avi.read, wave.read, matroska.read, mxf.read, ts.read)
+_READERS = (avi.read, wave.read, matroska.read, mxf.read, ts.read, soundfile.read)
 
 
 def read(file: BinaryIO) -> tuple[Boxes | None, Structure | None]:

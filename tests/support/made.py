@@ -22,6 +22,17 @@ _KINDS = {
     "a.wav": ["-vn", "-c:a", "pcm_s16le", "-write_bext", "1", "-metadata", "origination_date=2026-11-18", "-metadata",
               "origination_time=09:30:00", "-metadata", "time_reference=1641600000"],
     "a.ts": ["-g", "10", "-c:a", "aac"],
+    "a.mp3": ["-map", "1", "-t", "8", "-ar", "44100", "-c:a", "libmp3lame", "-b:a", "128k"],
+    "plain.mp3": ["-map", "1", "-t", "8", "-ar", "44100", "-c:a", "libmp3lame", "-b:a", "64k", "-write_xing", "0",
+                  "-id3v2_version", "0"],
+    "variable.mp3": ["-map", "1", "-ar", "44100", "-c:a", "libmp3lame", "-q:a", "4"],
+    "a.aac": ["-map", "1", "-ar", "16000", "-c:a", "aac"],
+    "a.ac3": ["-map", "1", "-c:a", "ac3", "-b:a", "96k"],
+    "a.eac3": ["-map", "1", "-c:a", "eac3", "-b:a", "96k"],
+    "a.flac": ["-map", "1", "-ar", "16000", "-c:a", "flac"],
+    "a.opus": ["-map", "1", "-c:a", "libopus", "-page_duration", "500000"],
+    "a.ogg": ["-map", "1", "-c:a", "libvorbis", "-page_duration", "500000"],
+    "flac.oga": ["-map", "1", "-ar", "16000", "-c:a", "flac", "-page_duration", "500000"],
 }  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import dataclasses
 
 from pipeline.continuity import sound, uncounted
 from pipeline.continuity.coding import Fault, Sound
+from pipeline.continuity.framed import Framed
 from pipeline.continuity.model import Track
+from pipeline.continuity.structure import Structure
 from storage.records import Finding
 from tests.support.pictures import LIMITS, audio, picture, steady, told
 
@@ -44,3 +46,18 @@ def test_a_head_cut_off_and_a_wrong_count_are_suspicions() -> None:
 def test_sound_without_such_heads_is_said_to_be_unchecked() -> None:
     assert [each.check for each in uncounted.of_audio(heard(None))] == ["sound-frames"]
     assert list(uncounted.of_audio(heard(Sound("aac")))) == []
+
+
+def test_frames_with_numbers_and_sums() -> None:
+    for what, severity in (("number", "violation"), ("size", "suspicion"), ("sum", "suspicion")):
+        assert told(found(Sound("flac", 4096, 900, faults=(Fault(9, what, 4, 7),)))) == [("SOUND-FRAMES", severity)]
+
+
+def test_files_of_nothing_but_frames_tell_them_themselves() -> None:
+    track = heard(Sound("flac", 4096, 900, faults=(Fault(9, "number", 4, 7), Fault(20, "window", 0, 1))))
+    seen = picture(track, structure=Structure("flac", framed=Framed("flac", 900, 30.0)))
+    assert [f.evidence["what"] for f in sound.sound_frames(seen, LIMITS)] == ["window"]
+
+
+def test_frames_without_numbers_are_said_to_be_so() -> None:
+    assert [each.check for each in uncounted.of_audio(heard(Sound("amr")))] == ["sound-numbers"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.continuity.coding import Fault, Sound
 from pipeline.media import heads
 from tests.support.bitstreams import aac_frame, adts, mp3_frame
+from tests.support.made import made
 
 LONG, START, SHORT, STOP = range(4)
 LC = b"\x11\x88"  # AudioSpecificConfig of AAC-LC
@@ -79,9 +80,22 @@ def test_a_head_cut_off_and_declared_frames_are_told() -> None:
     assert found.declared == 77 and found.borrowed == 0 and found.faults == ()
 
 
-@given(st.sampled_from(["aac", "mp3"]), st.lists(st.binary(max_size=60) | st.binary(max_size=300), max_size=20))
+@given(
+    st.sampled_from(["aac", "mp3", "flac", "ac3", "eac3", "amrnb", "amrwb"]),
+    st.lists(st.binary(max_size=60) | st.binary(max_size=300), max_size=20),
+)
 def test_noise_gives_no_error(codec: str, payloads: list[bytes]) -> None:
     starts = b"", b"\xff\xf1", b"\xff\xfb\x94\xc0", b"\xff\xf3\x94\x00"
     packets = [start + payload for payload in payloads for start in starts]
     found = heard(codec, *packets)
     assert found.frames == len(packets) and len(found.faults) <= 100
+
+
+def test_packets_of_amr_and_ac3_are_whole_frames() -> None:
+    speech, pause = bytes([7 << 3 | 4]) + bytes(31), bytes([8 << 3 | 4]) + bytes(5)
+    assert heard("amrnb", speech, pause, speech * 10).faults == ()
+    assert heard("amrnb", speech[:-1]).faults == (Fault(0, "size", 32, 31),)
+    assert heard("amrwb", bytes([2 << 3 | 4]) + bytes(32)).samples == 320
+    frame = made("a.ac3")[:384]
+    changed = frame[:200] + bytes([frame[200] ^ 1]) + frame[201:]
+    assert [fault.what for fault in heard("ac3", frame, changed, frame[:300]).faults] == ["sum", "size"]
