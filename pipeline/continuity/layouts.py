@@ -38,6 +38,14 @@ _EMPTY_TRACK = (
     + _DREF
     + r"stbl\(stsd [^ ]* stts stsc stsz stco\)\)\)\)\n)+"
 )
+_PLAIN_TABLES = r"stbl\(stsd [^ ]* stts (?:stss )?(?:ctts )?stsc stsz (?:stco|co64)\)"
+_NAMED_TRACK = (
+    r"(?:trak\(tkhd edts\(elst\) mdia\(mdhd hdlr \w+ (?:Video|Sound)Handler "
+    + _HEADER
+    + _DREF
+    + _PLAIN_TABLES
+    + r"\)\)(?: udta)?\)\n)+"
+)
 _MOVIE = r"moov\nmvhd 1000\n(?:iods\n)?" + _TRACK + r"(?:udta\n)?"
 _AVI_STREAM = r"(?:hdrl/LIST strl\nstrl/strh .*\nstrl/strf\n(?:strl/strn\n)?(?:strl/JUNK|strl/indx)\n(?:strl/vprp\n)?)+"
 
@@ -59,6 +67,32 @@ MUXERS = (
             + r"mvex\([^)]*\)\n(?:udta\n)?(?:(?:moof|mdat|sidx)\n)+mfra\n"
         ),
         "ftyp 512, mvhd 1000, mfra, order of stbl",
+    ),
+    # GStreamer's qtmux and VLC's muxer, as their files are built: four and two brands, no minor version, spare bytes
+    # of one header, an edit list in every track. Network cameras are built on GStreamer, too.
+    Muxer(
+        "GStreamer",
+        "isobmff",
+        re.compile(
+            r"ftyp mp42 0 mp42,mp41,isom,iso2\n(?:free\nmdat\nmoov\nmvhd \d+\n"
+            + _NAMED_TRACK
+            + r"|moov\nmvhd \d+\n"
+            + _NAMED_TRACK
+            + r"(?:udta\n)?(?:free\n)*mdat\n)"
+        ),
+        "ftyp mp42 0 with mp42, mp41, isom, iso2, edts in every trak, VideoHandler, order of stbl",
+    ),
+    Muxer(
+        "VLC",
+        "isobmff",
+        re.compile(
+            r"ftyp isom 0 mp41,avc1\n(?:wide\nmdat\nmoov\nmvhd 90000\n"
+            + _NAMED_TRACK
+            + r"|moov\nmvhd 90000\n"
+            + _NAMED_TRACK
+            + r"(?:udta\n)?wide\nmdat\n)"
+        ),
+        "ftyp isom 0 with mp41, avc1, mvhd 90000, edts in every trak, wide before mdat, order of stbl",
     ),
     # libavformat/avienc.c: room kept for an index in each stream, in the header and before the data.
     Muxer(

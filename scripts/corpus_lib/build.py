@@ -59,6 +59,8 @@ def build(
     """Make what is missing, write INDEX.json and INDEX.csv, return the rows. `only`: names of sources."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = [_shortened(source) if quick else source for source in SOURCES if _wanted(source, quick, only)]
+    if footage and not quick:
+        chosen += [source for source in real.sources(footage) if _wanted(source, quick, only)]
     with ProcessPoolExecutor(2) as pool:
         problems = list(pool.map(partial(_record, out, seed), chosen))
         usable = [source for source, problem in zip(chosen, problems, strict=True) if not problem]
@@ -125,12 +127,18 @@ def _source_key(source: Source, seed: int, take: int) -> str:
 
 def _paths(out: Path, source: Source, take: int) -> tuple[Path, Path]:
     """(the file as the camera wrote it, its packets)."""
+    if source.real and take == 0:
+        return source.real, out / ".takes" / f"{source.name}-0.pickle"
     folder = out / source.name / "genuine" if take == 0 else out / ".takes" / f"{source.name}-{take}"
     return folder / source.file(take), out / ".takes" / f"{source.name}-{take}.pickle"
 
 
 def take_of(out: Path, seed: int, source: Source, take: int) -> tuple[Media, Path]:
-    """A recording of a source, from the cache or filmed now."""
+    """A recording of a source, from the cache or filmed now. Raises NotHere for another one of a real camera."""
+    if source.real:
+        if take:
+            raise NotHere("a single recording of this camera")
+        return real.media(source), source.real
     file, packets = _paths(out, source, take)
     key = _source_key(source, seed, take)
     stamp = packets.with_suffix(".key")
@@ -187,7 +195,8 @@ def _edit_all(out: Path, seed: int, source: Source, usable: Sequence[Source], qu
 
 
 def _relative(out: Path, path: Path) -> str:
-    return path.relative_to(out).as_posix()
+    """Real files stay where they are and keep their absolute path."""
+    return path.relative_to(out).as_posix() if path.is_relative_to(out) else str(path)
 
 
 def _module(edit: Edit) -> str:

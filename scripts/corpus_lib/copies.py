@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+
 from scripts.corpus_lib.edits import Edit, Job, NotHere, Truth
 from scripts.corpus_lib.programs import ffmpeg, run
 
@@ -19,11 +21,21 @@ def cut_open(length: float) -> Callable[[Job], Truth]:
         drop = f"noise=drop='between(pts*tb,{a + job.zero - 0.002},{b + job.zero - 0.004})'"
         filters = ("-bsf:v", drop, *(("-bsf:a", drop) if job.media.audio else ()))
         ffmpeg(
-            "-copyts", "-i", job.genuine, "-map", "0:v", "-map", "0:a?", "-c", "copy", *filters, *job.form(), job.target
-        )
+            "-copyts", "-i", job.genuine, "-map", "0:v", "-map", "0:a?", "-c", "copy", *filters, *_same_scale(job),
+            *job.form(), job.target,
+        )  # fmt: skip
         return Truth(((a, b),))
 
     return make
+
+
+def _same_scale(job: Job) -> tuple[str, ...]:
+    """The bit stream filter counts in the source's units and takes them for the target's: they have to be the same."""
+    if not job.source.real:
+        return ()
+    with av.open(str(job.genuine)) as container:
+        base = container.streams.video[0].time_base
+    return ("-video_track_timescale", str(base.denominator)) if base else ()
 
 
 def concat(job: Job, pieces: list[tuple[Path, float | None, float | None]], zero: float | None = None) -> None:

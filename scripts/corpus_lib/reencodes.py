@@ -116,7 +116,7 @@ def disguised(job: Job) -> Truth:
 
 def _disguise(job: Job, video: str, audio: str, truth: Truth) -> Truth:
     """Through a filter, the camera's own encoder, name stripping and muxer."""
-    if job.source.picture.coding[0] == "openh264" or job.media.video is None:
+    if job.source.picture.coding[:1] in ((), ("openh264",)) or job.media.video is None:
         raise NotHere("another encoder")
     target = job.work / "again.mov"
     timing = ("-vsync", "passthrough", "-enc_time_base", "1:30000") if job.source.picture.timing else ()

@@ -26,7 +26,8 @@ class Source:
     `pattern`: its file's name on the card, {t} for the local time of its start. `late`: seconds of picture before the
     sound begins. `idr`: how its encoder numbers IDR pictures (constant, alternating, counting; "" as the encoder did).
     `vui`: whether its SPS has usability information. `long`: in the full corpus only.
-    `hard`: why a cut between whole groups of pictures leaves nothing in the stream ("" if it does).
+    `hard`: why a cut between whole groups of pictures leaves nothing in the stream ("" if it does). `real`: the file of
+    a real device, where it is one; its container is not ours to write, so surgery writes one in a plain camera's style.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     quick: bool = False
     long: bool = False
     hard: str = ""
+    real: Path | None = None
 
     @property
     def start(self) -> datetime:

@@ -121,6 +121,8 @@ def audio_shifted(job: Job) -> Truth:
     moved = tuple(
         replace(p, pts=p.pts - audio.scale, dts=p.dts - audio.scale) for p in audio.packets if p.pts >= audio.scale
     )
+    if not moved:
+        raise NotHere("too short for this shift")
     _save_sound(job, moved)
     return Truth((), _TOOL)
 

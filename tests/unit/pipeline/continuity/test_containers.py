@@ -168,3 +168,15 @@ def test_muxers_are_known_by_how_they_build() -> None:
     assert known is not None and known.name == "FFmpeg"
     for place, other in ((0, "ftyp isom 0 isom"), (4, "mvhd 600"), (5, track.replace(" edts(elst)", "")), (1, "skip")):
         assert muxer(Structure("isobmff", (*ffmpeg[:place], other, *ffmpeg[place + 1 :]))) is None
+
+
+def test_other_programs_are_known_by_how_they_build() -> None:
+    stbl = "stbl(stsd avc1 stts stss stsc stsz stco)"
+    track = f"trak(tkhd edts(elst) mdia(mdhd hdlr vide VideoHandler minf(vmhd dinf(dref) {stbl})) udta)"
+    gstreamer = ("ftyp mp42 0 mp42,mp41,isom,iso2", "free", "mdat", "moov", "mvhd 30000", track, "udta")
+    early = ("ftyp mp42 0 mp42,mp41,isom,iso2", "moov", "mvhd 30000", track, "udta", "free", "mdat")
+    vlc = ("ftyp isom 0 mp41,avc1", "moov", "mvhd 90000", track.replace(" udta", ""), "udta", "wide", "mdat")
+    known = [muxer(Structure("isobmff", layout)) for layout in (gstreamer, early, vlc)]
+    assert [each.name if each else None for each in known] == ["GStreamer", "GStreamer", "VLC"]
+    phone = ("ftyp mp42 0 isom,mp42", "mdat", "moov", "mvhd 10000", track.replace("VideoHandler", "VideoHandle"))
+    assert muxer(Structure("isobmff", phone)) is None
