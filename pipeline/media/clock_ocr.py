@@ -29,6 +29,7 @@ _SEARCHED = 4  # pictures, 0.8 s apart, that are searched for a clock at a time
 _SEARCHES = (0.0, 30.0)  # seconds after the start when searches begin
 _BAND = 0.2  # of the height, at the top and at the bottom
 _BATCH = 200  # crops (40 s) that are read together
+_DOUBTFUL = 3  # readings before one that can't belong to the clock so far, which may not either
 _MOST_BETWEEN = 80  # crops of a batch that are read beyond every fourth
 _TEXT_HEIGHT = 36  # pixels: what tesseract reads best
 _MARGIN = 12  # white pixels around each crop on the page
@@ -249,6 +250,9 @@ def read(crops: Sequence[tuple[float, Luma]], style: Style, *, each: int = _EACH
     for first, second in pairwise(numbers):
         if not clock_text.follows(known[first], known[second]):
             between += [number for number in range(first + 1, second) if number not in known]
+    for slip in clock_text.slips([known[number] for number in numbers]):
+        first, second = numbers[max(0, slip - _DOUBTFUL)], numbers[slip]
+        between += [number for number in range(first, second) if number not in known and number not in between]
     known |= _read_some(crops, between[:_MOST_BETWEEN], style)
     for other in _STYLES[:2]:  # the background changes: what is unread now may be read otherwise
         unread = [number for number, reading in known.items() if reading.clock is None]

@@ -19,6 +19,9 @@ DAY = 86_400
 _SLACK = 0.3  # seconds beyond the whole second that a clock's display may be off
 
 
+_LAG, _RECENT = 0.05, 10  # seconds that a display lags by turns; readings that the next is compared with
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word on a page and its place in pixels."""
@@ -69,3 +72,21 @@ def follows(first: Reading, second: Reading) -> bool:
     if first.clock is None or second.clock is None:
         return False
     return abs((second.clock - first.clock) - (second.time - first.time)) < 1 + _SLACK
+
+
+def slips(readings: Sequence[Reading]) -> list[int]:
+    """Numbers of the readings that can't come from the clock of the few before them: it jumped since, if only a little.
+
+    A reading is a whole second, so the clock's true offset from time lies between clock - time and one second more.
+    """
+    found: list[int] = []
+    recent: list[float] = []
+    for number, reading in enumerate(readings):
+        if reading.clock is None:
+            continue
+        offset = reading.clock - reading.time
+        if recent and not max(recent) - 1 - _LAG <= offset <= min(recent) + 1 + _LAG:
+            found.append(number)
+            recent = []
+        recent = [*recent[1 - _RECENT :], offset]
+    return found

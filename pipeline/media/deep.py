@@ -31,7 +31,7 @@ from pipeline.media.listening import RATE, Listener
 from pipeline.media.looking import Looker, shrink
 from pipeline.media.probe import opened
 
-_THREADS = 2
+_THREADS = 3  # of the decoder, beside our own, which mostly waits for it
 _PLAIN = {  # formats whose first plane is 8 bits of brightness for each pixel
     "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv440p", "yuvj440p", "yuv411p", "yuvj411p",
     "yuv410p", "nv12", "nv21", "nv16", "nv24", "gray", "yuva420p", "yuva422p", "yuva444p",

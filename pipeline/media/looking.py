@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ _SAME = 0.02  # luma steps; below this two pictures are one: a decoder repeats e
 _SAME_SHARE, _SAME_MOST = 0.15, 0.3  # of the usual step, and luma: a sensor's noise is more
 _TRIGGER = 1.2  # times the largest step near by: worth a closer look. 999 of 1000 genuine steps are below 1.35
 _BACK, _LIKE = 0.5, 0.75  # of the break: the step back, and how unlike the pictures before and after may be
+_VERY_LIKE, _MOVING = 0.95, 6  # likeness above which the neighbours' is not looked for; of how many it is
 _MOST_BREAKS = 20_000
 _GRID = (9, 16)  # rows, columns of the prints
 
@@ -134,7 +136,8 @@ class Looker:
             column.append(value)
 
     def _is_repeat(self, step: float) -> bool:
-        usual = float(np.median([seen.step for seen in self._window])) if len(self._window) >= _FEWEST else 0.0
+        steps = sorted(seen.step for seen in self._window)
+        usual = steps[len(steps) // 2] if len(steps) >= _FEWEST else 0.0
         return step < max(_SAME, min(_SAME_SHARE * usual, _SAME_MOST))
 
     def _print(self, picture: Luma) -> int:
@@ -157,10 +160,11 @@ class Looker:
         before, after = window[max(1, number - REACH) : number], window[number + 1 : number + 1 + REACH]
         if min(len(before), len(after)) < _FEWEST or len(self.breaks) >= _MOST_BREAKS:
             return
-        here = window[number]
+        here, pace = window[number], _Pace(window)
+        if pace.step(here) <= _TRIGGER * sorted(pace.step(seen) for seen in [*before, *after])[-2]:
+            return  # whichever picture is left out below
         returns = _returns(window, number)
         near = [*before, *(seen for later, seen in enumerate(after, 1) if later != returns)]
-        pace = _Pace(window)
         most = max(pace.step(seen) for seen in near)
         if pace.step(here) > _TRIGGER * most + _SAME:
             self.breaks.append(_describe(window, number, near, pace, returns))
@@ -170,9 +174,8 @@ class _Pace:
     """Steps for one usual interval: after a picture that never came the next step is larger and proves nothing."""
 
     def __init__(self, window: list[_Seen]) -> None:
-        times = np.array([seen.time for seen in window])
-        intervals = np.diff(times)
-        self._usual = float(np.median(intervals)) if len(intervals) else 0.0
+        intervals = [after.time - before.time for before, after in pairwise(window)]
+        self._usual = sorted(intervals)[len(intervals) // 2] if intervals else 0.0
         self._share = {
             seen.frame: max(1.0, interval / self._usual) if self._usual > 0 else 1.0
             for seen, interval in zip(window[1:], intervals, strict=True)
@@ -196,6 +199,7 @@ def _describe(window: list[_Seen], number: int, near: list[_Seen], pace: _Pace, 
     steps = np.array([pace.step(seen) for seen in near])
     unmoved = max(rest / pace.share(seen) for (rest, _), seen in zip(compared, near, strict=True))
     first = sum(seen.frame < here.frame for seen in near)
+    likeness = motion.likeness(old.picture, here.picture)
     return Break(
         frame=here.frame,
         time=here.time,
@@ -204,14 +208,23 @@ def _describe(window: list[_Seen], number: int, near: list[_Seen], pace: _Pace, 
         contrast=(pace.contrast(here), max(pace.contrast(seen) for seen in near)),
         residual=(residual / pace.share(here), unmoved),
         peak=(peak, sorted(p for _, p in compared)[1]),
-        likeness=motion.likeness(old.picture, here.picture),
+        likeness=likeness,
         histogram=motion.histogram_distance(old.picture, here.picture),
         returns=returns,
         luma=(float(old.picture.mean()), float(here.picture.mean())),
         spread=(float(old.picture.std()), float(here.picture.std())),
         still=(float(np.median(steps[:first])), float(np.median(steps[first:]))),
         neighbours=(first, len(near) - first),
+        unlikest=None if likeness is None or likeness >= _VERY_LIKE else _unlikest(window, places, near),
     )
+
+
+def _unlikest(window: list[_Seen], places: dict[int, int], near: list[_Seen]) -> float | None:
+    """The least likeness among the neighbours that differ most from the picture before them."""
+    moving = sorted(near, key=lambda seen: -seen.contrast)[:_MOVING]
+    pairs = [(window[places[seen.frame] - 1].picture, seen.picture) for seen in moving]
+    found = [each for each in (motion.likeness(*pair) for pair in pairs) if each is not None]
+    return min(found, default=None)
 
 
 def _compared(window: list[_Seen], number: int) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
 
 _SLACK = 0.15  # seconds: a display lags, pictures come a little early or late
+_LAG = 0.05  # seconds by which readings of one clock may be further apart than one
 _MEMORY = 10  # readings that the next is compared with: clocks drift
 _FEWEST = 3  # readings of a run, of two different seconds at least: fewer are misread
 _SUPPORT = 1.2  # strength of a break in the picture that bears out a jump of the clock
@@ -68,7 +69,7 @@ def clock_jumps(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     if not content:
         return
     runs = _without_misreadings(_runs(_readings(content)))
-    for before, after in pairwise(runs):
+    for before, after in starmap(_told_apart, pairwise(runs)):
         low, high = _jump(before, after)
         if (low > limits.clock_jump or high < -limits.clock_jump) and not _starts_again(content, (low + high) / 2):
             yield _jumped(content, before, after, (low + high) / 2)
@@ -132,6 +133,18 @@ def _without_misreadings(runs: Sequence[Run]) -> list[Run]:
         else:
             kept.append(run)
     return kept
+
+
+def _told_apart(before: Run, after: Run) -> tuple[Run, Run]:
+    """The two without the readings between them that may belong to either; they were added to the first one."""
+    near = before.readings[-_MEMORY:] + after.readings[:_MEMORY]
+    parts = [place for place in range(1, len(near)) if _one_clock(near[:place]) and _one_clock(near[place:])]
+    return (Run(near[: parts[0]]), Run(near[parts[-1] :])) if parts else (before, after)
+
+
+def _one_clock(readings: Sequence[Reading]) -> bool:
+    offsets = [_offset(reading) for reading in readings]
+    return max(offsets) - min(offsets) <= 1 + _LAG
 
 
 def _agree(before: Run, after: Run) -> bool:

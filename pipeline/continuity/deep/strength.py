@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.continuity.content import HOP, Break, Content, Sound
 
 _LEAST = (0.1, 0.01, 0.1, 0.01)  # of step, contrast, residual, peak: below these everything is alike
+_LEAST_UNLIKE = 0.03  # of likeness: noise costs as much
 _DARK, _FLAT = 30.0, 12.0  # luma, standard deviation: too little to tell a place by
 _NEAR = 2.0  # seconds on either side that a change of sound is compared with
 _SIDE = 8  # entries (80 ms) before and after a change
@@ -17,17 +18,18 @@ _AROUND = 0.08  # seconds: a cut in the sound may lie so far from the cut in the
 
 
 def strength(found: Break) -> float:
-    """By what factor a picture's difference exceeds the greatest near it: the geometric mean of four measures.
+    """By what factor a picture's difference exceeds the greatest near it: the geometric mean of five measures.
 
-    Real footage without cuts, 35 clips hand-held, worn, on wheels: at most 1.54. Cuts of 1 to 4 s in those that move:
-    85 % above 1.8.
+    The fifth, how unlike the blocks are, tells a blow to the camera from a cut: it is left out where it isn't known.
     """
     step, contrast, residual = (
         max(here, 1e-3) / (near + least)
         for (here, near), least in zip((found.step, found.contrast, found.residual), _LEAST, strict=False)
     )
-    peak = found.peak[1] / (found.peak[0] + _LEAST[3])
-    return float((step * contrast * residual * max(peak, 1e-3)) ** 0.25)
+    measures = [step, contrast, residual, max(found.peak[1] / (found.peak[0] + _LEAST[3]), 1e-3)]
+    if found.likeness is not None and found.unlikest is not None:
+        measures.append((1 - found.likeness) / (1 - found.unlikest + _LEAST_UNLIKE))
+    return float(np.prod(measures) ** (1 / len(measures)))
 
 
 def only_light(found: Break) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.continuity.content import Reading
 from pipeline.media.clock_ocr import ClockReader
-from pipeline.media.clock_text import Word, follows, matching, parse
+from pipeline.media.clock_text import Word, follows, matching, parse, slips
 from pipeline.samples.program import ffmpeg
 from tests.support.footage import require
 
@@ -107,3 +107,16 @@ def test_without_tesseract_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     reader = ClockReader()
     assert not reader.wants(0.0)
     assert reader.finish().why_not == "tesseract is not installed"
+
+
+@pytest.mark.parametrize("missing", [1.0, -1.0, 2.0])
+def test_a_clock_that_slips_by_a_second_is_noticed_within_some_readings(missing: float) -> None:
+    times = [0.8 * number for number in range(40)]
+    shown = [Reading(time, int(1000.3 + time + (missing if time > 16 else 0)), "") for time in times]
+    (slip,) = slips(shown)
+    assert 16 < times[slip] < 18.5
+
+
+def test_a_clock_that_goes_on_does_not_slip() -> None:
+    for offset in (0.0, 0.31, 0.79):
+        assert slips([Reading(0.8 * n, int(1000 + offset + 0.8 * n), "") for n in range(200)]) == []

@@ -120,3 +120,12 @@ def test_a_clock_never_set_is_a_note() -> None:
     unset = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp())
     found = list(clock_date(decoded(FILM, clock=readings(unset, EACH)), LIMITS))
     assert told(found) == [("CLOCK-UNSET", "note")]
+
+
+@pytest.mark.parametrize("at", [5.59, 12.3, 20.01, 31.0])
+def test_a_second_left_out_is_placed_between_two_readings(at: float) -> None:
+    """Readings that fit the clock before as well as the clock after don't move the place."""
+    found = list(clock_jumps(decoded(FILM, clock=cut(at, 1.0)), LIMITS))
+    assert told(found) == [("CLOCK-JUMP", "suspicion")]
+    assert (found[0].start or 0) - 0.01 <= at <= (found[0].end or 0) + 0.01
+    assert (found[0].end or 0) - (found[0].start or 0) < 2.5 and 0.5 < found[0].evidence["jump"] < 1.5
