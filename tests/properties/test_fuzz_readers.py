@@ -26,7 +26,7 @@ def test_no_reader_and_no_check_fails_on_a_mutated_file(container: str, tmp_path
 def test_mutated_files_come_out_of_the_whole_check_with_a_verdict_each(tmp_path: Path) -> None:
     require("ffmpeg", "exiftool")
     paths = []
-    for container in ("mp4", "ts", "avi", "jpeg"):
+    for container in ("mp4", "ts", "avi", "jpeg", "mp3", "flac", "ogg", "amr"):
         seeds = make_seeds(container, tmp_path)
         for number in range(8):
             paths.append(tmp_path / f"{container}-{number}{seeds[0].suffix}")
