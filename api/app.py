@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from api import failures, health, ledger_files, media, rest, signin
 from api.guard import Guard, Limits
-from api.pages import admin, cases, desk, ledger, recording, recordings, requests, stations, statistics
+from api.pages import admin, cases, coverage, desk, ledger, recording, recordings, requests, stations, statistics
 from api.render import make_templates
 from api.web import make_web
 from ingest.server import make_routes
@@ -40,7 +40,7 @@ def make_app(services: Services, limits: Limits | None = None) -> FastAPI:
     app.state.web = make_web(services, make_templates())
     app.add_middleware(Guard, limits=limits or Limits(), metrics=app.state.web.metrics)
     failures.install(app)
-    for module in (signin, media, recordings, recording, cases, requests, stations, statistics, desk, admin):
+    for module in (signin, media, recordings, recording, cases, requests, stations, statistics, desk, admin, coverage):
         app.include_router(module.router)
     for module in (ledger, ledger_files, health, rest):
         app.include_router(module.router)

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from pipeline.continuity.words import clock
+
 
 def local_time(moment: datetime | None, zone: ZoneInfo) -> str:
     """2026-11-20 09:02:03 in the bureau's time zone; "—" for none."""
@@ -36,11 +38,14 @@ def jpeg(body: bytes) -> Markup:
 
 
 def span(start: float | None, end: float | None) -> str:
-    """The time range of a finding; one time where both fall into the same second, "—" where there is none."""
+    """The time range of a finding, to a tenth of a second as its words have it; one time where both are the same, "—"
+    where there is none.
+    """
     if start is None:
         return "—"
-    first, last = duration(start), duration(end)
-    return first if end is None or first == last else f"{first} – {last}"
+    first = clock(start)
+    last = first if end is None else clock(end)
+    return first if first == last else f"{first} – {last}"
 
 
 def device(make: str | None, model: str | None, serial: str | None) -> str:

@@ -12,7 +12,7 @@ from api.render import page
 from api.signin import Reader
 from api.web import Here
 from pipeline.excuses import needing_words
-from storage.catalogue import worklist
+from storage.catalogue import activity, worklist
 from storage.catalogue.recordings import user_names
 from storage.catalogue.tables import Recording, User
 from storage.records import JobState, RequestState, Role
@@ -38,6 +38,7 @@ def desk(request: Request, who: Reader, web: Here) -> Response:
             "late": worklist.late(
                 session, web.services.clock() - LATE_WINDOW, timedelta(hours=policy.deadlines.upload_hours)
             ),
+            "overdue": activity.overdue(session, web.services.clock() - timedelta(hours=policy.deadlines.upload_hours)),
             "upload_hours": policy.deadlines.upload_hours,
             "failed": worklist.job_states(session).get(JobState.FAILED, 0) if Role.ADMIN in who.user.roles else 0,
             "names": user_names(session),

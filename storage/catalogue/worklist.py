@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from storage.catalogue.recordings import WITHOUT_REPORT
 from storage.catalogue.tables import (
     AccessRequest,
     Case,
+    Device,
     DockedFile,
     Docking,
     Entry,
@@ -24,6 +25,7 @@ from storage.catalogue.tables import (
     Original,
     Recording,
     Station,
+    User,
 )
 from storage.records import JobState, RequestState
 
@@ -189,6 +191,12 @@ def dockings(session: Session, station: str = "", offset: int = 0, limit: int = 
     total = session.scalar(select(func.count(Docking.id)).where(*narrowed)) or 0
     query = select(Docking).where(*narrowed).order_by(Docking.id.desc()).offset(offset).limit(limit)
     return session.scalars(query).all(), total
+
+
+def officers_of(session: Session, serials: Collection[str]) -> dict[str, str]:
+    """Names of the officers that these devices are registered for."""
+    query = select(Device.serial, User.name).join(User, User.id == Device.officer_id)
+    return {row[0]: row[1] for row in session.execute(query.where(Device.serial.in_(list(serials))))}
 
 
 def docked_counts(session: Session, dockings: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.pages.conftest import Site
 
 pytestmark = pytest.mark.pages
+PAGES = ("/", "/recordings", "/recordings/{}", "/requests", "/ledger", "/admin/users", "/stations/missing")
+COVERED = "/coverage?start=2026-11-20T06:00&end=2026-11-20T07:00"
 
 
 def player_gets(page: Page, condition: str) -> None:
@@ -106,7 +108,7 @@ def test_a_click_on_a_finding_goes_to_its_moment(site: Site, kept: Kept) -> None
     allow(site, kept)
     page = site.page("colleague")
     page.goto(f"/recordings/{kept.recording}")
-    page.get_by_role("link", name="0:00:06 – 0:00:07").click()
+    page.get_by_role("link", name="0:00:06.0 – 0:00:07.5").click()
     player_gets(page, "p.currentTime === 6")
 
 
@@ -168,12 +170,12 @@ def test_a_digest_is_copied_whole(site: Site, kept: Kept) -> None:
 
 def test_nothing_overflows_a_narrow_window(site: Site, kept: Kept) -> None:
     page = site.page("admin", viewport={"width": 390, "height": 800})
-    for address in ("/", "/recordings", f"/recordings/{kept.recording}", "/ledger", "/admin/users"):
-        page.goto(address)
+    for address in (*PAGES, COVERED):
+        page.goto(address.format(kept.recording))
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
 
 
-@pytest.mark.parametrize("address", ["/", "/recordings", "/recordings/{}", "/requests", "/ledger", "/admin/users"])
+@pytest.mark.parametrize("address", [*PAGES, COVERED])
 def test_words_stand_out_from_their_ground(site: Site, kept: Kept, address: str) -> None:
     """WCAG AA: 4.5 : 1, measured on every text that the page shows."""
     page = site.page("admin")
@@ -184,7 +186,7 @@ def test_words_stand_out_from_their_ground(site: Site, kept: Kept, address: str)
 
 def test_every_field_and_button_has_a_name(site: Site, kept: Kept) -> None:
     page = site.page("officer")
-    for address in ("/", "/recordings", f"/recordings/{kept.recording}", "/cases"):
+    for address in ("/", "/recordings", f"/recordings/{kept.recording}", "/cases", "/stations/missing", COVERED):
         page.goto(address)
         nameless = page.evaluate(
             """[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]

@@ -35,7 +35,13 @@ def test_times_are_the_bureaus_to_the_second() -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "shown"),
-    [(None, None, "—"), (1, None, "0:00:01"), (1, 1.5, "0:00:01"), (1, 62, "0:00:01 – 0:01:02")],
+    [
+        (None, None, "—"),
+        (1, None, "0:00:01.0"),
+        (4.96, 5.0, "0:00:05.0"),
+        (1, 1.5, "0:00:01.0 – 0:00:01.5"),
+        (1, 62, "0:00:01.0 – 0:01:02.0"),
+    ],
 )
 def test_spans(start: float | None, end: float | None, shown: str) -> None:
     assert span(start, end) == shown

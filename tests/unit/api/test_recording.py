@@ -29,7 +29,7 @@ def test_it_shows_every_finding_with_its_rule(office: Bureau, kept: Kept) -> Non
     for code in ("REC-CONTINUOUS/GAP-PTS", "REC-TRUE/ENCODER", "REC-WHEN/CLOCK"):
         assert f"<code>{code}</code>" in words
         assert f"{code} 的中文说明" in words
-    assert "0:00:02 – 0:00:03" in words
+    assert "0:00:02.0 – 0:00:03.5" in words
     assert '<svg class="timeline"' in words
     assert "没有签名" in words
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
 from pipeline.intake import original_key
-from storage.catalogue.tables import Analysis, DockedFile, Docking, Job, Original, Recording, Station
-from storage.clock import new_id
+from storage.catalogue.tables import Analysis, Job, Original, Recording
 from storage.records import JobKind, JobState
-from tests.support.taking import take_in
+from tests.support.taking import dock, take_in
 from tests.support.taking import work as analyse
 
 if TYPE_CHECKING:
@@ -88,31 +87,6 @@ def test_nothing_is_concluded_from_bytes_that_are_not_the_original(office: Burea
     with office.services.catalogue.read() as session:
         job = session.scalars(select(Job)).one()
     assert job.state == JobState.FAILED and "not what was received" in job.error
-
-
-def dock(office: Bureau, days: int, files: dict[str, str]) -> str:
-    """A docking manifest in the database: path → digest, all as the sample card dates its second segment."""
-    moment = office.clock.now + timedelta(days=days)
-    docking = new_id()
-    with office.services.catalogue.write() as session:
-        if session.get(Station, "ST-01") is None:
-            session.add(Station(id="ST-01", public_key="", created=moment))
-            session.flush()
-        session.add(
-            Docking(
-                id=docking, station_id="ST-01", device_serial="LH00012", manifest=b"", manifest_sha256=docking,
-                signature="", station_time=moment, received=moment, token="",
-            )
-        )  # fmt: skip
-        session.flush()
-        for path, sha256 in files.items():
-            session.add(
-                DockedFile(
-                    docking_id=docking, path=path, device_serial="LH00012", size=1, sha256=sha256,
-                    modified=SHOT,
-                )
-            )  # fmt: skip
-    return docking
 
 
 @pytest.mark.parametrize("altered", [False, True])
