@@ -101,6 +101,12 @@ class Thresholds:
     blank: float = 0.4
     silence: float = 0.2
     loop: float = 1.0
+    # Last picture of a segment against the first of the next: median step beside them above which the camera moves too
+    # fast to tell; likeness below which it is another place; and the step, of the usual one and beyond it in luma.
+    seam_motion: float = 4.0
+    seam_likeness: float = 0.5
+    seam_steps: float = 6.0
+    seam_luma: float = 8.0
     # The burned-in clock: what it must at least jump by; its date against the container's, beyond time zones.
     clock_jump: float = 0.4
     clock_date: float = 120.0

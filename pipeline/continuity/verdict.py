@@ -21,6 +21,7 @@ from pipeline.continuity import (
     series,
     signature,
     signers,
+    squeezed,
     stillness,
     timeline,
     unchecked,
@@ -36,6 +37,7 @@ from storage.records import Axis, Finding, NotChecked, Severity, Verdict
 CHECKS = (
     *timeline.CHECKS,
     *cadence.CHECKS,
+    *squeezed.CHECKS,
     *bitstream.CHECKS,
     *container.CHECKS,
     *provenance.CHECKS,
@@ -229,8 +231,17 @@ def judge_series(
     return [_judge_one(each, reports, limits) for each in series.group(pictures, beside)]
 
 
+def _across(each: series.Series) -> Sequence[Callable[[series.Series, Thresholds], Iterator[Finding]]]:
+    """All checks that these files have something for."""
+    if not any(member.picture.content for member in each.members):
+        return SERIES_CHECKS
+    from pipeline.continuity import deep
+
+    return (*SERIES_CHECKS, *deep.SERIES_CHECKS)
+
+
 def _judge_one(each: series.Series, reports: Sequence[FileReport], limits: Thresholds) -> SeriesReport:
-    findings = tuple(_bounded(finding for check in SERIES_CHECKS for finding in guard.run(check, each, limits)))
+    findings = tuple(_bounded(finding for check in _across(each) for finding in guard.run(check, each, limits)))
     members = [reports[member.index] for member in each.members]
     verdict = worst([of_findings(findings), *(report.verdict for report in members)])
     open_questions = [_UNDATED] if boundaries.unchecked(each) else []

@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.continuity import motion
 from pipeline.continuity.content import REPEATED, Break, Thumbnail
-from pipeline.media import motion
 
 Luma = NDArray[np.float32]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.continuity.deep import blank, burned_in, cuts, damage, frozen, loops, silence, tones
+from pipeline.continuity.deep import blank, boundary, burned_in, cuts, damage, frozen, loops, silence, tones
 
 CHECKS = (
     *cuts.CHECKS,
@@ -14,3 +14,5 @@ CHECKS = (
     *burned_in.CHECKS,
     *damage.CHECKS,
 )
+
+SERIES_CHECKS = boundary.CHECKS

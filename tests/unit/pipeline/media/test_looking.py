@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.continuity import motion
 from pipeline.continuity.content import REPEATED, Break
 from pipeline.continuity.deep.strength import only_light, strength, too_dark
-from pipeline.media import motion
 from pipeline.media.looking import Looker, Luma, shrink
 
 RATE = 25
