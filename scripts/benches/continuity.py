@@ -118,13 +118,13 @@ def marks_of(report: dict[str, Any]) -> Iterable[Mark]:
 
 
 def first_picture(file: dict[str, Any]) -> float:
-    """Where the file's own clock stands at the first picture: transport streams begin anywhere."""
+    """Where the file's own clock stands at the first picture: streams begin anywhere."""
     starts = [
         stream["start"]
         for stream in file["media"]["streams"]
         if stream["kind"] == "video" and stream["start"] is not None
     ]
-    return min(starts) if starts and min(starts) > 1 else 0.0
+    return min(starts, default=0.0)
 
 
 def mark(finding: dict[str, Any], zero: float, *, placed: bool) -> Iterable[Mark]:
