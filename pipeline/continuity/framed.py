@@ -20,7 +20,8 @@ class Spot:
     range       a FLAC frame larger or smaller than the file's head says of all (`expected`, `found`)
     index       a seek table names a frame that is not there (sample `expected`)
     checksum    the bytes don't have the sum written with them; `text`: of what
-    between     `found` bytes that are no frame; `text`: zeros, or ""
+    between     `found` bytes that are no frame; `text`: zeros, or ""; `expected`: the size of all frames, if
+                those behind are out of step with those before
     parameters  the coding changes; `text`: from what to what
     mode        the bit rate changes for good; `text`: from what to what
     rhythm      the padding of frames at a constant bit rate is shifted (`expected`: frames until it is sure)

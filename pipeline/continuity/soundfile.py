@@ -187,7 +187,8 @@ def checksums(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def between(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-TRUE/BETWEEN-FRAMES: bytes that are no frame, where a recorder writes one frame behind the other.
 
-    So it looks where bytes were cut out or put in without regard to frames, and where a file is damaged.
+    So it looks where bytes were cut out or put in without regard to frames, and where a file is damaged. Damage leaves
+    frames of one size in their places: where they are shifted, bytes were taken out or put in.
     """
     for spot in _spots(picture, "between"):
         if spot.frame == 0:
@@ -199,7 +200,10 @@ def between(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             f"{zh}有 {spot.found} 字节不是声音帧{zeros_zh}：按字节裁切、插入或损坏（偏移 {spot.offset}）",
             f"{spot.found} bytes {en} are no frame{zeros_en}: cut or put in by bytes, or damaged (at {spot.offset})",
         )
-        yield _finding(spot, "REC-TRUE/BETWEEN-FRAMES", Severity.SUSPICION, words, axis=Axis.FILE, numbers=True)
+        shifted = bool(spot.expected and spot.frame and not spot.text)
+        severity = Severity.VIOLATION if shifted else Severity.SUSPICION
+        axis = Axis.TIMELINE if shifted else Axis.FILE
+        yield _finding(spot, "REC-TRUE/BETWEEN-FRAMES", severity, words, axis=axis, numbers=True)
 
 
 def head_missing(picture: Picture, limits: Thresholds) -> Iterator[Finding]:

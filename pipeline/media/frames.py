@@ -20,6 +20,8 @@ MOST_FRAMES = 8_000_000
 _MOST_TRIES = 2_000_000  # places where a frame might begin
 _LONG_RUN = 20  # frames of one bit rate before and after it changes for good
 _MOST_RUNS = 8
+_MOST_SIZES = 16
+_OUT_OF_STEP = 5  # frames
 
 
 class Head(NamedTuple):
@@ -74,6 +76,7 @@ class Walk:
     last: int = -1  # offset of the frame before
     spots: Spots = field(default_factory=Spots)
     trailing: tuple[int, int] | None = None
+    sizes: dict[int, int] = field(default_factory=dict)  # of frames, and how many; not all where there are many
     runs: list[Run] = field(default_factory=list)
     fixed: dict[int, str] = field(default_factory=dict)
     tries: int = 0
@@ -116,12 +119,20 @@ class Walk:
             if not self.runs or self.runs[-1].mode != head.mode:
                 self.runs.append(Run(head.mode, self.frames, self.at, self.seconds))
             self.runs[-1].count += 1
+        if len(self.sizes) < _MOST_SIZES:
+            self.sizes[head.size] = self.sizes.get(head.size, 0) + 1
         self.frames += 1
         self.seconds += head.seconds
 
     def spot(self, what: str, *, offset: int | None = None, expected: int = 0, found: int = 0, text: str = "") -> None:
         place = self.at if offset is None else offset
         self.spots.add(Spot(what, place, self.frames, round(self.seconds, 6), expected, found, text))
+
+    def one_size(self) -> int:
+        """The size of all frames, but for a few such as are read out of step behind a cut; 0 where they vary."""
+        size, count = max(self.sizes.items(), key=lambda item: item[1], default=(0, 0))
+        others = self.frames - count
+        return size if others <= _OUT_OF_STEP and 100 * others <= self.frames else 0
 
     def modes(self) -> None:
         """Spots where the bit rate changes for good; a rate that varies has none."""

@@ -76,6 +76,8 @@ def _structure(
     if found_at > start and not magic and walk.scroll.zeros(start, found_at) < found_at:
         walk.spots.add(Spot("between", start, 0, 0.0, 0, found_at - start))
     walk.modes()
+    if (size := walk.one_size()) and not any(spot.what == "begin" for spot in walk.spots.all()):
+        walk.spots.out_of_step(size, walk.first)
     told: mpeg_audio.Told | None = None
     counted: tuple[Count, ...] = ()
     steady, signed = 0, []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.continuity.framed import Spot
 
 _MOST = 200
@@ -16,6 +18,16 @@ class Spots:
         self.count += 1
         if len(self._kept) < _MOST:
             self._kept.append(spot)
+
+    def out_of_step(self, size: int, first: int) -> None:
+        """All frames are of that size, the first at `first`: which bytes between them shift those behind."""
+        start = first
+        for number, spot in enumerate(self._kept):
+            if spot.what == "between" and spot.offset >= first:
+                following = spot.offset + spot.found
+                if (following - start) % size:
+                    self._kept[number] = replace(spot, expected=size)
+                start = following
 
     def all(self) -> tuple[Spot, ...]:
         """In the order of the file."""

@@ -117,7 +117,7 @@ def listen(sound: Sound, seconds: float, seed: int, work: Path) -> Track:
         return _amr(work / "sound.wav", work / "sound.amr")
     rate = ("-b:a", sound.bits) if sound.bits else ()
     coder = {"mp3": "libshine"}.get(sound.codec, sound.codec)
-    target = work / ("sound.mov" if sound.codec != "mp3" else "sound.mp4")
+    target = work / {"mp3": "sound.mp4", "flac": "sound.flac"}.get(sound.codec, "sound.mov")
     ffmpeg(*wave, *layout, "-c:a", coder, *rate, target)
     return read(target, "audio")
 

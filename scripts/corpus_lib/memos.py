@@ -1,4 +1,4 @@
-"""Sound memos as recorders and phones keep them: WAV, MP3, AAC, AMR and M4A; whole, cut, joined, encoded again."""
+"""Sound memos as recorders and phones keep them: WAV, MP3, AAC, AMR, FLAC, M4A; whole, cut, joined, encoded again."""
 
 from __future__ import annotations
 
@@ -40,8 +40,20 @@ def _m4a(track: Track) -> bytes:
     return mp4.write(Media((track,), _START), style)
 
 
+def _flac(track: Track) -> bytes:
+    """The head as a recorder closes it: smallest and largest frame, samples in all; no sum of the samples."""
+    sizes = [len(packet.data) for packet in track.packets]
+    samples = sum(packet.duration for packet in track.packets)
+    fixed = int.from_bytes(track.config[10:18], "big") >> 36 << 36
+    info = track.config[:4] + min(sizes).to_bytes(3, "big") + max(sizes).to_bytes(3, "big")
+    info += (fixed | samples).to_bytes(8, "big") + bytes(16)
+    return b"fLaC\x80\0\0\x22" + info + _raw(track)
+
+
 MEMOS = (
     Memo("memo-mp3", "REC0007.MP3", Sound("mp3", 32_000, 1, "64k"), _raw),
+    Memo("memo-mp3-44", "MIC00021.MP3", Sound("mp3", 44_100, 1, "128k"), _raw),
+    Memo("memo-flac", "REC_0031.flac", Sound("flac", 48_000, 1, ""), _flac),
     Memo("memo-aac", "voice_0012.aac", Sound("aac", 16_000), lambda t: b"".join(ts.adts(t, p.data) for p in t.packets)),
     Memo("memo-amr", "Voice0003.amr", Sound("amr_nb", 8000, 1, ""), lambda t: b"#!AMR\n" + _raw(t)),
     Memo("memo-m4a", "Recording 5.m4a", Sound("aac", 16_000), _m4a),
@@ -55,24 +67,43 @@ def make(root: Path, seed: int, wave: Path, row: RowOf) -> list[dict[str, Any]]:
         try:
             with tempfile.TemporaryDirectory() as work:
                 track = listen(memo.sound, _SECONDS, seed, Path(work))
+                other = listen(memo.sound, _SECONDS / 2, seed + 1, Path(work))
         except Failed as error:
             rows.append(row(memo.name, "genuine", "genuine-memo", [], skipped=str(error)))
             continue
-        rows += _coded(root / memo.name, memo, track, row)
+        rows += _coded(root / memo.name, memo, track, other, row)
     return rows
 
 
-def _coded(root: Path, memo: Memo, track: Track, row: RowOf) -> list[dict[str, Any]]:
+def _coded(root: Path, memo: Memo, track: Track, other: Track, row: RowOf) -> list[dict[str, Any]]:
     genuine = _laid(root / "genuine" / memo.file, memo.write(track))
     rows = [row(memo.name, "genuine", "genuine-memo", [genuine], seconds=_SECONDS)]
     facts = {"at": ((_CUT[0], _CUT[0]),), "group": 0.1, "seconds": _SECONDS}
     cut = _laid(root / "surgery-cut" / memo.file, memo.write(replace(track, packets=_without(track))))
-    rows.append(row(memo.name, "surgery-cut", "memo-surgery-cut", [cut], tool="surgery", **facts))
+    blind = {"blind": "frames without numbers"} if memo.name == "memo-amr" else {}
+    rows.append(row(memo.name, "surgery-cut", "memo-surgery-cut", [cut], tool="surgery", **facts, **blind))
     whole = genuine.read_bytes()
     half = _laid(root / "truncated" / memo.file, whole[: len(whole) // 2])
     rows.append(row(memo.name, "truncated", "memo-truncated", [half], tool="bytes"))
+    if memo.write is not _m4a:
+        rows += _by_bytes(root, memo, whole, memo.write(other), row)
     rows += _by_ffmpeg(root, memo, genuine, row, facts)
     return rows
+
+
+def _by_bytes(root: Path, memo: Memo, whole: bytes, other: bytes, row: RowOf) -> list[dict[str, Any]]:
+    """Another memo put behind; bytes taken out wherever they lie. Bare frames behind bare frames show no joint."""
+    joined = _laid(root / "joined" / memo.file, whole + other)
+    a, b = (round(edge / _SECONDS * len(whole)) + 3 for edge in _CUT)
+    holed = _laid(root / "bytes-out" / memo.file, whole[:a] + whole[b:])
+    bare = memo.name in ("memo-mp3", "memo-aac")
+    facts = {"group": 0.1, "seconds": _SECONDS, "tool": "bytes"}
+    at, hole = ((_SECONDS, _SECONDS),), ((_CUT[0], _CUT[0]),)
+    blind = "bare frames behind bare frames" if bare else ""
+    return [
+        row(memo.name, "joined", "memo-joined", [joined], at=at, blind=blind, **facts),
+        row(memo.name, "bytes-out", "memo-bytes-out", [holed], at=hole, **facts),
+    ]
 
 
 def _without(track: Track) -> tuple[Packet, ...]:

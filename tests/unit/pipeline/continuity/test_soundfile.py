@@ -63,6 +63,13 @@ def test_each_spot(one: Spot, told_as: tuple[str, str]) -> None:
     assert finding.zh.endswith("。") and finding.en
 
 
+def test_frames_of_one_size_that_are_shifted_and_those_that_damage_leaves_in_place() -> None:
+    assert told(found(sound(spot("between", found=70, expected=32)))) == [("BETWEEN-FRAMES", "violation")]
+    for left in (spot("between", found=64), spot("between", found=70, expected=32, text="zeros")):
+        assert told(found(sound(left))) == [("BETWEEN-FRAMES", "suspicion")]
+    assert told(found(sound(spot("between", found=70, expected=32, frame=0)))) == [("BETWEEN-FRAMES", "suspicion")]
+
+
 def test_a_shift_of_the_rhythm_has_a_span() -> None:
     (finding,) = found(sound(spot("rhythm", expected=20)))
     assert (finding.start, finding.end) == (2.6, 3.12)

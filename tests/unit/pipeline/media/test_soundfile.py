@@ -189,3 +189,14 @@ def test_any_damage(data: st.DataObject, name: str) -> None:
 )
 def test_noise(start: bytes, noise: bytes) -> None:
     soundfile.read(Window(io.BytesIO(start + noise)))
+
+
+def test_frames_of_one_size_tell_whether_they_are_shifted() -> None:
+    damaged_frames = LINE + amr_frame() * 100 + b"\xff" * 64 + amr_frame() * 100
+    assert (only(damaged_frames).expected, only(damaged_frames).found) == (0, 64)
+    garbage = LINE + amr_frame() * 600 + bytes(range(7, 7 + 64)) + amr_frame() * 600
+    assert {spot.expected for spot in read(garbage).spots if spot.what == "between"} <= {0}
+    cut = LINE + amr_frame() * 100 + amr_frame(7, 0xFF)[:9] + amr_frame(7, 0xFF) * 100
+    junk = only(cut)
+    assert junk.expected == 32
+    assert only(LINE + (amr_frame() * 10 + amr_frame(8)) * 20 + b"\xff" * 9 + amr_frame() * 20).expected == 0
