@@ -37,16 +37,16 @@ def demo(
             _keep(play)
     finally:
         play.service.stop()
-        shutil.rmtree(work, ignore_errors=True)
+        _clear(play)
 
 
 def _perform(play: Play) -> None:
-    from api.demo import attacks
+    from api.demo import attacks, checks
     from api.demo import play as scenes
 
     acts = (
         ("制作样片", "Making sample footage", scenes.make_material),
-        ("连续性检测（无服务器）", "Checking continuity, without a server", scenes.check_files),
+        ("连续性检测（无服务器）", "Checking continuity, without a server", checks.check_files),
         ("启动服务", "Starting the service", scenes.start_service),
         ("采集与入库", "Docking and intake", scenes.dock_card),
         ("存证链", "The ledger", scenes.check_ledger),
@@ -60,6 +60,19 @@ def _perform(play: Play) -> None:
     for zh, en, act in acts:
         with play.stages.stage(zh, en):
             act(play)
+
+
+def _clear(play: Play) -> None:
+    """Remove what the demo made, but for the report."""
+    for made in play.work.iterdir():
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        elif made != play.report:
+            made.unlink()
+    if play.report.exists():
+        play.stages.say(f"连续性报告保留在：{play.report}", f"the continuity report stays: {play.report}")
+    else:
+        play.work.rmdir()
 
 
 def _verify_all(play: Play) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.demo.people import wait_for
+from api.demo.people import Json, wait_for
 from api.demo.play import Play
 from api.demo.stage import StageFailed
 
@@ -51,6 +51,11 @@ def replay_a_card(play: Play) -> None:
     finding = wait_for(code, lambda: _docking_finding(play, code))
     play.stages.quote(finding)
     play.stages.good(f"已识破：{code}", f"detected: {code}")
+    located = wait_for("deep", lambda: _located(play))
+    play.stages.quote("\n".join(each["en"] if play.stages.english else each["zh"] for each in located))
+    play.stages.good(
+        "后台深度检测（解码画面）指出了剪切处", "the deep check in the background (decoding) says where it was cut"
+    )
 
 
 ATTACKS: tuple[tuple[str, str, Callable[[Play], None]], ...] = (
@@ -111,6 +116,15 @@ def _docking_finding(play: Play, code: str) -> str:
         if finding["code"] == code:
             return f"{finding['zh']}\n{finding['en']}"
     return ""
+
+
+def _located(play: Play) -> list[Json]:
+    """What the second look, which decodes, found of the altered segment; it comes as an analysis of its own."""
+    report = play.officer.get(f"/recordings/{play.recording}")["report"]
+    if not report["deep"]:
+        return []
+    codes = ("REC-CONTINUOUS/CLOCK-JUMP", "REC-CONTINUOUS/SCENE-CUT")
+    return [each for file in report["files"] for each in file["findings"] if each["code"] in codes]
 
 
 def _size_of_blob(path: Path) -> int:

@@ -55,6 +55,16 @@ class Footage:
         return self.root / "cut" / "closed" / segment_name(2)
 
     @property
+    def cut_encoded(self) -> Path:
+        """Segment 2 with 3 s taken out, all of it encoded again."""
+        return self.root / "cut" / "encoded" / segment_name(2)
+
+    @property
+    def redated(self) -> Path:
+        """Segment 2 with the dates in its header set to the day after."""
+        return self.root / "redated" / segment_name(2)
+
+    @property
     def foreign(self) -> Path:
         """Segment 2 re-encoded with 1 s of another scene inserted."""
         return self.root / "foreign" / segment_name(2)
@@ -93,8 +103,8 @@ def segment_name(number: int) -> str:
 def make_footage(out: Path, *, seed: int = 1, only: set[str] | None = None) -> Footage:
     """Write the sample footage into `out` (made if need be), the same bytes for the same seed on the same machine.
 
-    `only` names the parts wanted: card, missing, cut, foreign, frozen, audio, photos, photos-missing, hostile; None
-    means all. Raises NotFound where ffmpeg or exiftool is missing, Unreadable with their words where they fail.
+    `only` names the parts wanted: card, missing, cut, redated, foreign, frozen, audio, photos, photos-missing, hostile;
+    None means all. Raises NotFound where ffmpeg or exiftool is missing, Unreadable with their words where they fail.
     """
     footage = Footage(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -167,12 +177,22 @@ def _missing(footage: Footage, recording: Footage, _work: Path, _seed: int) -> N
 
 
 def _cut(footage: Footage, recording: Footage, work: Path, _seed: int) -> None:
-    for target in (footage.cut_open, footage.cut_closed):
+    for target in (footage.cut_open, footage.cut_closed, footage.cut_encoded):
         target.parent.mkdir(parents=True, exist_ok=True)
     tampered.cut_open(recording.segments[1], footage.cut_open)
     tampered.cut_closed(recording.segments[1], footage.cut_closed, work)
+    tampered.cut_encoded(recording.segments[1], footage.cut_encoded)
     footage.tell(footage.cut_open, "altered", "3 s taken out by stream copy at 0:04, hole left in the timeline")
     footage.tell(footage.cut_closed, "altered", "3 s taken out by stream copy at 0:04, timeline closed")
+    footage.tell(footage.cut_encoded, "altered", "3 s taken out at 0:04, re-encoded")
+
+
+def _redated(footage: Footage, recording: Footage, _work: Path, _seed: int) -> None:
+    source = recording.segments[1]
+    _copy(source, footage.redated)
+    tampered.redate(footage.redated, START + timedelta(days=1, seconds=SEGMENT_SECONDS))
+    shutil.copystat(source, footage.redated)
+    footage.tell(footage.redated, "altered", "the dates in the header set to the day after")
 
 
 def _foreign(footage: Footage, recording: Footage, _work: Path, _seed: int) -> None:
@@ -223,10 +243,10 @@ def _hostile(footage: Footage, recording: Footage, work: Path, seed: int) -> Non
 
 
 _PARTS: dict[str, Callable[[Footage, Footage, Path, int], None]] = {
-    "card": _card, "missing": _missing, "cut": _cut, "foreign": _foreign, "frozen": _frozen, "audio": _audio,
-    "photos": _photos, "photos-missing": _photos_missing, "hostile": _hostile,
+    "card": _card, "missing": _missing, "cut": _cut, "redated": _redated, "foreign": _foreign, "frozen": _frozen,
+    "audio": _audio, "photos": _photos, "photos-missing": _photos_missing, "hostile": _hostile,
 }  # fmt: skip
-_NEEDS_RECORDING = {"card", "missing", "cut", "foreign", "frozen", "hostile"}
+_NEEDS_RECORDING = {"card", "missing", "cut", "redated", "foreign", "frozen", "hostile"}
 
 
 def _write_index(footage: Footage) -> None:

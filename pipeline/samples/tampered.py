@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.samples.program import ffmpeg
+from pipeline.samples.program import exiftool, ffmpeg
 from pipeline.samples.scene import HEIGHT, RATE, SOUND_RATE, WIDTH
 
 CUT = 4, 7  # seconds taken out; whole groups of pictures, so that the rest decodes cleanly
@@ -40,6 +41,20 @@ def insert_foreign(source: Path, target: Path) -> None:
         f"anullsrc=r={SOUND_RATE}:cl=mono,atrim=end=1[y];[a][x][b][y][c][z]concat=n=3:v=1:a=1[v][s]"
     )
     ffmpeg("-i", source, "-filter_complex", graph, "-map", "[v]", "-map", "[s]", *_ENCODE, target)
+
+
+def cut_encoded(source: Path, target: Path) -> None:
+    """Take the cut out and encode all of it again: no counter of the camera's is left."""
+    keep = f"not(between(t,{CUT[0]},{CUT[1] - 0.001}))"
+    video, sound = f"select='{keep}',setpts=N/{RATE}/TB", f"aselect='{keep}',asetpts=N/SR/TB"
+    ffmpeg("-i", source, *_STREAMS, "-vf", video, "-af", sound, *_ENCODE, target)
+
+
+def redate(target: Path, moment: datetime) -> None:
+    """Rewrite every date of the file's header, as if it had been recorded at another time."""
+    names = ("CreateDate", "ModifyDate", "TrackCreateDate", "TrackModifyDate", "MediaCreateDate", "MediaModifyDate")
+    dates = [f"-QuickTime:{name}={moment.astimezone(UTC):%Y:%m:%d %H:%M:%S}" for name in names]
+    exiftool("-overwrite_original", *dates, target)
 
 
 def freeze(source: Path, target: Path) -> None:

@@ -99,6 +99,18 @@ def test_the_cut_files_lack_three_seconds(footage: Footage) -> None:
     assert widest_step(times(footage.cut_closed, "v")) == pytest.approx(0.04)
 
 
+def test_the_re_encoded_cut_lacks_them_too_and_its_clock_jumps(footage: Footage) -> None:
+    assert len(times(footage.cut_encoded, "v")) == 225
+    assert widest_step(times(footage.cut_encoded, "v")) == pytest.approx(0.04)
+    assert b"x264" in footage.cut_encoded.read_bytes()
+
+
+def test_the_rewritten_date_is_the_headers_alone(footage: Footage) -> None:
+    assert tags(footage.redated)["QuickTime:CreateDate"].startswith("2026:11:19 01:30:12")
+    assert times(footage.redated, "v") == times(footage.segments[1], "v")
+    assert footage.redated.stat().st_mtime == footage.segments[1].stat().st_mtime
+
+
 def test_the_frozen_picture_stands_still_for_three_seconds(footage: Footage) -> None:
     assert "freeze_duration: 3" in freezes(footage.frozen)
     assert "freeze_duration" not in freezes(footage.segments[1])
