@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.continuity.deep import blank, boundary, burned_in, cuts, damage, frozen, loops, silence, tones
+from pipeline.continuity.deep import blank, boundary, burned_in, cuts, damage, frozen, loops, rhythm, silence, tones
 
 CHECKS = (
     *cuts.CHECKS,
     *frozen.CHECKS,
     *blank.CHECKS,
     *loops.CHECKS,
+    *rhythm.CHECKS,
     *silence.CHECKS,
     *tones.CHECKS,
     *burned_in.CHECKS,

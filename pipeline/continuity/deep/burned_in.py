@@ -29,6 +29,7 @@ _SUPPORT = 1.2  # strength of a break in the picture that bears out a jump of th
 _HALF_DAY = 43_200  # seconds: a clock without date, perhaps of twelve hours, starts again
 _STOPPED = 2.2  # seconds that one second may be shown for
 _SPEED, _SPEED_SPAN = 0.03, 8.0  # relative; seconds that it takes at least
+_EXPLAINED = 0.85  # of the readings
 _UNSET_BEFORE = datetime(2015, 1, 1, tzinfo=UTC).timestamp()  # cameras begin at 1970, 2000, 2010 … until they are set
 _ZONE, _FARTHEST = 900, 14 * 3600  # seconds: zones differ by quarters of an hour, up to 14 hours
 
@@ -276,29 +277,37 @@ def clock_speed(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _speed(readings: Sequence[Reading]) -> float | None:
-    """Seconds of the clock in a second of footage; None where it is not the same in each third, or hard to tell.
+    """Seconds of the clock in a second of footage; None where it goes right, or one speed does not explain it all.
 
-    A jump changes one third; only another speed changes all. A line through readings rounded to seconds is off by
-    0.29 · √(12 / number) / span.
+    A reading is a whole second: at the right speed, clock - speed * time varies by no more than one. A jump fits no
+    speed, and misreadings are left out where they are few.
     """
-    if not readings or readings[-1].time - readings[0].time < _SPEED_SPAN:
+    if len(readings) < 3 * _FEWEST or readings[-1].time - readings[0].time < _SPEED_SPAN:
         return None
     times = np.array([reading.time for reading in readings])
     shown = np.array([float((reading.clock or 0) - (readings[0].clock or 0)) for reading in readings])
-    third = (times[-1] - times[0]) / 3
-    parts = [(times >= times[0] + n * third) & (times <= times[0] + (n + 1) * third) for n in range(3)]
-    if min(int(part.sum()) for part in parts) < _FEWEST:
+    usual = _usual_speed(times, shown)
+    rest = shown - usual * times
+    kept = np.abs(rest - np.median(rest)) <= 1
+    if abs(usual - 1) < _SPEED / 2 or kept.mean() < _EXPLAINED:
         return None
-    whole, *each = (_slope(times[part], shown[part]) for part in (np.ones(len(times), dtype=bool), *parts))
-    error = 0.29 * float(np.sqrt(12 / len(times))) / float(times[-1] - times[0])
-    off = whole - 1
-    sure = abs(off) > max(_SPEED, 3 * error) and all((slope - 1) / off > 0.5 for slope in each)
-    return whole if sure and whole > 0 else None
+    speeds = usual + np.linspace(-_SPEED, _SPEED, 61)
+    fitting = [speed for speed in speeds if _spread(times[kept], shown[kept], speed) <= 1 + _LAG]
+    if not fitting or _spread(times[kept], shown[kept], 1.0) <= 1 + _SLACK:
+        return None
+    speed = float(np.mean(fitting))
+    return speed if abs(speed - 1) > _SPEED and speed > 0 else None
 
 
-def _slope(times: NDArray[np.float64], shown: NDArray[np.float64]) -> float:
-    centred = times - times.mean()
-    return float((centred * shown).sum() / (centred * centred).sum())
+def _usual_speed(times: NDArray[np.float64], shown: NDArray[np.float64]) -> float:
+    """The median over pairs of readings that lie a third of all apart (Theil and Sen)."""
+    apart = len(times) // 3
+    return float(np.median((shown[apart:] - shown[:-apart]) / np.maximum(times[apart:] - times[:-apart], 1e-3)))
+
+
+def _spread(times: NDArray[np.float64], shown: NDArray[np.float64], speed: float) -> float:
+    rest = shown - speed * times
+    return float(rest.max() - rest.min())
 
 
 def clock_date(picture: Picture, limits: Thresholds) -> Iterator[Finding]:

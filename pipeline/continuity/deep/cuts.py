@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.continuity.content import Break, Content
+from pipeline.continuity.content import REFRESH, Break, Content, Sight
 from pipeline.continuity.deep.strength import only_light, sound_breaks, strength, too_dark
 from pipeline.continuity.model import Picture
 from pipeline.continuity.thresholds import Thresholds
@@ -25,19 +25,28 @@ def scene_cuts(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/SCENE-CUT: the picture jumps. With a break in the sound at the same moment, both weaker suffice.
 
     Left out: another light on the same place; and, unless the sound breaks too, jumps into or out of darkness (a hand
-    over the lens) and those in which most of the picture stays (a screen in view, a key picture after a still scene).
-    A violation needs a jump to an unlike place and a break in the sound at once.
+    over the lens) and those in which most of the picture stays (a screen in view). Always left out: a key picture after
+    a still scene. A violation needs a jump to an unlike place and a break in the sound at once.
     """
     content = picture.content
     if not content or not content.sight:
         return
     stream = content.sight.stream
     for found in _strongest(content):
+        if _refreshes(content.sight, found):
+            continue
         loud = sound_breaks(content, found.time)
         if found.returns:
             yield from _short(found, stream, limits)
         elif _counts(found, limits, loud=loud):
             yield _cut(found, stream, loud=loud)
+
+
+def _refreshes(sight: Sight, found: Break) -> bool:
+    """A key picture after a still scene: nearly all of it stays, coded better or worse."""
+    keys = (sight.flags & REFRESH) > 0
+    like = found.likeness is not None and found.likeness >= _MOST_LIKE
+    return like and bool(keys[found.frame : found.frame + 1].any()) and not keys.all()
 
 
 def _strongest(content: Content) -> list[Break]:

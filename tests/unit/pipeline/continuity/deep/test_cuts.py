@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline.continuity.content import ToneBreak
@@ -51,6 +53,14 @@ def test_two_pictures_of_another_place_are_found() -> None:
 
 def test_breaks_close_together_are_one() -> None:
     assert len(found(jump(5.0), jump(5.08))) == 1
+
+
+def test_a_key_picture_after_a_still_scene_is_no_cut_whatever_is_heard() -> None:
+    key = jump(likeness=0.99)
+    assert found(key, heard=silence_from(502)) == []
+    assert found(replace(key, frame=130, time=5.2, before=5.16), heard=silence_from(522)) == [
+        ("SCENE-CUT", "suspicion")
+    ]
 
 
 def silence_from(entry: int) -> object:
