@@ -2,13 +2,16 @@
 
 A camera that puts in a key picture early does not disturb its sound; a clock that is set does not end a group of
 pictures. Where the coded stream is broken off and the times or the sound are too, something was cut, joined or stopped.
+The third kind of sign is that an editing or remuxing program wrote the file: by stream copy, programs cut and join only
+before key pictures.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.continuity.model import Picture
+from pipeline.continuity.model import KEY, Picture
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
@@ -20,21 +23,48 @@ _CODED = {
 }  # fmt: skip
 _TIMED = {"OFF-GRID", "TOO-CLOSE", "GAP-PTS", "GAP-AUDIO", "SAME-TIME", "TIME-BACKWARDS", "SOUND-FRAMES"}
 _SEEN = {"SCENE-CUT", "FOREIGN-PICTURES"}
+_TOOLS = {"UP-ORIGINAL/ENCODER-TRACE", "UP-ORIGINAL/LAYOUT", "UP-ORIGINAL/EDITOR"}
+_AT_KEY = {"heard": 0.1, "timed": 0.003, "seen": 0.1}  # seconds from the key picture: sound is cut at its own frames
 _LONG = 3.0  # seconds: a sign that is spread further stands at its two ends
 
 
 def joints(findings: Sequence[Finding], picture: Picture, limits: Thresholds) -> Iterator[Finding]:
-    """REC-CONTINUOUS/JOINT: two suspicions of different kinds at one place, where nothing is proven yet."""
+    """REC-CONTINUOUS/JOINT: suspicions of different kinds at one place, where nothing is proven yet."""
     proven = [f for f in findings if f.severity is Severity.VIOLATION and f.axis is Axis.TIMELINE]
     suspicions = [f for f in findings if f.severity is Severity.SUSPICION and f.start is not None]
     kinds = {id(f): kind for f in suspicions if (kind := _kind(f, picture))}
-    done: list[Finding] = []
     for first in (f for f in suspicions if kinds.get(id(f)) == "coded"):
         others = [f for f in suspicions if kinds.get(id(f)) not in (None, "coded") and _meet(first, f, limits.joint)]
-        if others and not any(_meet(first, f, limits.joint) for f in (*proven, *done)):
-            joint = _joint(first, others)
-            done.append(joint)
-            yield joint
+        if others and not any(_meet(first, f, limits.joint) for f in proven):
+            proven.append(_joint(first, others))
+            yield proven[-1]
+    tool = next((f for f in findings if f.code in _TOOLS and f.severity is Severity.SUSPICION), None)
+    for sign in (f for f in suspicions if tool and id(f) in kinds):
+        place = _place_of(sign, kinds[id(sign)], picture)
+        if tool and place is not None and not any(_meet(sign, f, limits.joint) for f in proven):
+            proven.append(_by_tool(sign, tool, place))
+            yield proven[-1]
+
+
+def _place_of(sign: Finding, kind: str, picture: Picture) -> float | None:
+    """Where a program would have joined: at a key picture. Signs of the coded stream stand at one as it is."""
+    if kind == "coded":
+        return sign.start
+    keys, near = _keys(picture), _AT_KEY[kind]
+    for edge in reversed(_edges(sign)):
+        first = bisect_left(keys, edge - near)
+        if first < len(keys) and keys[first] <= edge + near:
+            return keys[first]
+    return None
+
+
+def _keys(picture: Picture) -> list[float]:
+    """Seconds of the key pictures but the first; [] where most pictures are such, so that being at one says nothing."""
+    track = next(iter(picture.of_kind("video")), None)
+    if track is None:
+        return []
+    keys = [time for time, number in track.shown if track.packets.flags[number] & KEY]
+    return keys[1:] if 3 * len(keys) < len(track.shown) else []
 
 
 def _kind(finding: Finding, picture: Picture) -> str | None:
@@ -81,6 +111,21 @@ def _joint(first: Finding, others: Iterable[Finding]) -> Finding:
         en=f"at {clock(moment)} signs of different kinds meet ({', '.join(_names(signs))}): the recording was cut, "
         "joined or stopped here",
         evidence={"signs": [[each.code, each.start, each.end] for each in signs[:8]]},
+    )
+
+
+def _by_tool(sign: Finding, tool: Finding, place: float) -> Finding:
+    name = sign.code.partition("/")[2]
+    return Finding(
+        code="REC-CONTINUOUS/JOINT",
+        axis=Axis.TIMELINE,
+        severity=Severity.VIOLATION,
+        start=round(place, 6),
+        end=round(place, 6),
+        zh=f"文件由其他软件写成，且 {clock(place)} 处关键帧前录像不连贯（{name}）：录像在此被剪断或拼接。",
+        en=f"other software wrote this file, and at {clock(place)}, before a key picture, the recording does not run "
+        f"on ({name}): it was cut or joined here",
+        evidence={"signs": [[sign.code, sign.start, sign.end], [tool.code, None, None]]},
     )
 
 

@@ -19,6 +19,10 @@ def sign(signal: str, start: float, end: float | None = None, stream: int = 0, *
     )  # fmt: skip
 
 
+def tool() -> Finding:
+    return Finding(code="UP-ORIGINAL/LAYOUT", axis=Axis.PROVENANCE, severity=Severity.SUSPICION, zh="。", en=".")
+
+
 def found(*signs: Finding) -> list[Finding]:
     return list(joints.joints(signs, FILE, LIMITS))
 
@@ -57,3 +61,30 @@ def test_no_joint(signs: tuple[Finding, ...]) -> None:
 
 def test_one_joint_for_one_place() -> None:
     assert len(found(sign("GOP-BREAK", 10.0, 10.8), sign("ENCODER-START", 10.8), sign("OFF-GRID", 10.8, stream=1))) == 1
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        sign("OFF-GRID", 9.96, 10.04, 1),  # the sound shifts at the key picture of second 10
+        sign("GAP-AUDIO", 10.05, 10.2, 1),
+        sign("GAP-PTS", 9.8, 10.0),
+        sign("GOP-BREAK", 9.0, 9.8),
+        sign("ENCODER-START", 10.0),
+    ],
+)
+def test_a_program_wrote_the_file_and_it_breaks_off_at_a_key_picture(alone: Finding) -> None:
+    assert found(alone) == []
+    (joint,) = found(alone, tool())
+    assert told([joint]) == [("JOINT", "violation")]
+    assert joint.start in (9.0, 10.0)
+
+
+@pytest.mark.parametrize("apart", [sign("OFF-GRID", 10.4, 10.5, 1), sign("GAP-PTS", 10.2, 10.4), sign("AV-END", 10.0)])
+def test_a_program_wrote_the_file_and_no_key_picture_is_near(apart: Finding) -> None:
+    assert found(apart, tool()) == []
+
+
+def test_a_program_wrote_the_file_and_every_picture_is_a_key_picture() -> None:
+    intra = picture(video(steady(30), gop=1))
+    assert list(joints.joints((sign("GAP-PTS", 9.8, 10.0), tool()), intra, LIMITS)) == []
