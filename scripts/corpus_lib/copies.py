@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 
+from scripts.corpus_lib import avi
 from scripts.corpus_lib.edits import Edit, Job, NotHere, Truth
 from scripts.corpus_lib.programs import ffmpeg, run
 
@@ -18,7 +19,8 @@ def cut_open(length: float) -> Callable[[Job], Truth]:
 
     def make(job: Job) -> Truth:
         a, b = job.cut(length)
-        drop = f"noise=drop='between(pts*tb,{a + job.zero - 0.002},{b + job.zero - 0.004})'"
+        time = "dts" if isinstance(job.source.style, avi.Style) else "pts"  # AVI has no other times
+        drop = f"noise=drop='between({time}*tb,{a + job.zero - 0.002},{b + job.zero - 0.004})'"
         filters = ("-bsf:v", drop, *(("-bsf:a", drop) if job.media.audio else ()))
         ffmpeg(
             "-copyts", "-i", job.genuine, "-map", "0:v", "-map", "0:a?", "-c", "copy", *filters, *_same_scale(job),
