@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pipeline.continuity.deep import blank, boundary, burned_in, cuts, damage, frozen, loops, rhythm, silence, tones
+from pipeline.continuity.deep import (
+    blank,
+    boundary,
+    burned_in,
+    clock_date,
+    cuts,
+    damage,
+    frozen,
+    loops,
+    rhythm,
+    silence,
+    tones,
+)
 
 CHECKS = (
     *cuts.CHECKS,
@@ -13,6 +25,7 @@ CHECKS = (
     *silence.CHECKS,
     *tones.CHECKS,
     *burned_in.CHECKS,
+    *clock_date.CHECKS,
     *damage.CHECKS,
 )
 

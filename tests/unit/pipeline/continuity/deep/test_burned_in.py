@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.continuity.content import Reading
-from pipeline.continuity.deep.burned_in import clock_date, clock_jumps, clock_speed, clock_stands
+from pipeline.continuity.deep.burned_in import clock_jumps, clock_speed, clock_stands
+from pipeline.continuity.deep.clock_date import clock_date
 from tests.support.contents import decoded, jump, readings, sight
 from tests.support.pictures import LIMITS, boxes, picture, steady, told, video
 
