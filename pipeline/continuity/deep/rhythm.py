@@ -19,6 +19,7 @@ _REPEATED_MOST = 0.1  # of the pictures: with more the steps have a rhythm of th
 # By how much a step exceeds the mean of its neighbours, as a logarithm: 0.69 if it is twice as long. Clips with one
 # picture in 4 to 11 left out: 0.4 to 0.66, in 86 to 100 %; clips without: below 0.4, or at key pictures, or in < 75 %.
 _TWICE, _SHARE = 0.4, 0.85
+_ALWAYS, _MANY = 0.28, 15  # less is enough where none of so many leaves it: fast motion makes no step twice as long
 _STANDING_OUT = np.log(1.2)
 _KEYS = 0.5  # of the pictures in question are key pictures: those differ by themselves
 _LATE = 1.4  # intervals: pictures that are missing from the timeline as well left a hole in it
@@ -53,8 +54,9 @@ def _period(sight: Sight, repeated: NDArray[np.bool_], keys: NDArray[np.bool_]) 
             values = values[~np.isnan(values)]
             if len(values) < _FEWEST or keys[phase::period].mean() >= _KEYS:
                 continue
-            middle = float(np.median(values))
-            if middle >= _TWICE and float((values > _STANDING_OUT).mean()) >= _SHARE:
+            middle, share = float(np.median(values)), float((values > _STANDING_OUT).mean())
+            always = middle >= _ALWAYS and share == 1 and len(values) >= _MANY
+            if always or (middle >= _TWICE and share >= _SHARE):
                 return period, phase, middle
     return 0, 0, 0.0
 
