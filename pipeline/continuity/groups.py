@@ -33,6 +33,17 @@ def picture_groups(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             yield _odd_group(track, keys[place + 1], sizes[place], usual)
 
 
+def is_strict(track: Track, limits: Thresholds) -> bool:
+    """Whether key pictures come by the count and not where the scene changes: a strict pattern of lengths, at least
+    `gop_groups` whole groups, few of which leave it, and on average 8 pictures to a group."""
+    keys = [number for number, flags in enumerate(track.packets.flags) if flags & KEY]
+    sizes = [after - before for before, after in pairwise(keys)][1:]
+    if len(sizes) < limits.gop_groups or 8 * len(keys) > len(track.packets.flags):
+        return False
+    count = Counter(sizes).most_common(1)[0][1]
+    return len(sizes) - count <= max(limits.gop_breaks, round((1 - limits.gop_equal) * len(sizes)))
+
+
 def _odd(sizes: Sequence[int], limits: Thresholds) -> list[tuple[int, int]]:
     """(place, usual length) of the groups that leave the pattern; [] where there is no strict one."""
     allowed = max(limits.gop_breaks, round((1 - limits.gop_equal) * len(sizes)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.continuity.groups import is_strict
 from pipeline.continuity.model import KEY, Picture
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.words import clock
@@ -24,7 +25,13 @@ _CODED = {
 _TIMED = {"OFF-GRID", "TOO-CLOSE", "GAP-PTS", "GAP-AUDIO", "SAME-TIME", "TIME-BACKWARDS", "SOUND-FRAMES"}
 _SEEN = {"SCENE-CUT", "FOREIGN-PICTURES"}
 _TOOLS = {"UP-ORIGINAL/ENCODER-TRACE", "UP-ORIGINAL/LAYOUT", "UP-ORIGINAL/EDITOR"}
-_AT_KEY = {"heard": 0.1, "timed": 0.003, "seen": 0.1}  # seconds from the key picture: sound is cut at its own frames
+_UNLIKE = 0.75  # likeness: the picture after the jump shows another place
+_AT_KEY = {
+    "heard": 0.1,
+    "timed": 0.003,
+    "seen": 0.1,
+    "jump": 0.003,
+}  # seconds from the key picture: sound is cut at its own frames
 _LONG = 3.0  # seconds: a sign that is spread further stands at its two ends
 
 
@@ -38,6 +45,10 @@ def joints(findings: Sequence[Finding], picture: Picture, limits: Thresholds) ->
         if others and not any(_meet(first, f, limits.joint) for f in proven):
             proven.append(_joint(first, others))
             yield proven[-1]
+    for sign in (f for f in suspicions if _is_jump(f, picture, limits)):
+        if not any(_meet(sign, f, limits.joint) for f in proven):
+            proven.append(_at_key(sign, sign.end or 0.0))
+            yield proven[-1]
     tool = next((f for f in findings if f.code in _TOOLS and f.severity is Severity.SUSPICION), None)
     for sign in (f for f in suspicions if tool and id(f) in kinds):
         place = _place_of(sign, kinds[id(sign)], picture)
@@ -46,12 +57,25 @@ def joints(findings: Sequence[Finding], picture: Picture, limits: Thresholds) ->
             yield proven[-1]
 
 
+def _is_jump(sign: Finding, picture: Picture, limits: Thresholds) -> bool:
+    """Does the picture jump to an unlike place exactly at a key picture, in a stream that sets those by the count?
+
+    An encoder that counts does not know of the jump. That both fall on one picture of 25 or 60 by chance is unlikely;
+    where a piece was put on by stream copy, they always do.
+    """
+    likeness = sign.evidence.get("likeness")
+    if sign.code != "REC-CONTINUOUS/SCENE-CUT" or not isinstance(likeness, float) or likeness >= _UNLIKE:
+        return False
+    track = next(iter(picture.of_kind("video")), None)
+    return bool(track and is_strict(track, limits)) and _place_of(sign, "jump", picture) is not None
+
+
 def _place_of(sign: Finding, kind: str, picture: Picture) -> float | None:
     """Where a program would have joined: at a key picture. Signs of the coded stream stand at one as it is."""
     if kind == "coded":
         return sign.start
     keys, near = _keys(picture), _AT_KEY[kind]
-    for edge in reversed(_edges(sign)):
+    for edge in reversed(_edges(sign)) if kind != "jump" else (sign.end or 0.0,):
         first = bisect_left(keys, edge - near)
         if first < len(keys) and keys[first] <= edge + near:
             return keys[first]
@@ -111,6 +135,20 @@ def _joint(first: Finding, others: Iterable[Finding]) -> Finding:
         en=f"at {clock(moment)} signs of different kinds meet ({', '.join(_names(signs))}): the recording was cut, "
         "joined or stopped here",
         evidence={"signs": [[each.code, each.start, each.end] for each in signs[:8]]},
+    )
+
+
+def _at_key(sign: Finding, moment: float) -> Finding:
+    return Finding(
+        code="REC-CONTINUOUS/JOINT",
+        axis=Axis.TIMELINE,
+        severity=Severity.VIOLATION,
+        start=moment,
+        end=moment,
+        zh=f"{clock(moment)} 处画面突变，恰在按固定间隔出现的关键帧上：录像在此被剪断或拼接。",
+        en=f"at {clock(moment)} the picture jumps, exactly at a key picture of those that come by the count: "
+        "the recording was cut or joined here",
+        evidence={"signs": [[sign.code, sign.start, sign.end]], "likeness": sign.evidence.get("likeness")},
     )
 
 

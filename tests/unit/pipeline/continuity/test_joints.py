@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
+
 import pytest
 
 from pipeline.continuity import joints
+from pipeline.continuity.model import KEY
 from storage.records import Axis, Finding, Severity
 from tests.support.pictures import LIMITS, audio, picture, steady, told, video
 
@@ -88,3 +92,25 @@ def test_a_program_wrote_the_file_and_no_key_picture_is_near(apart: Finding) -> 
 def test_a_program_wrote_the_file_and_every_picture_is_a_key_picture() -> None:
     intra = picture(video(steady(30), gop=1))
     assert list(joints.joints((sign("GAP-PTS", 9.8, 10.0), tool()), intra, LIMITS)) == []
+
+
+def jump(at: float, likeness: float | None = 0.4) -> Finding:
+    return replace(sign("SCENE-CUT", at - 0.04, at), evidence={"stream": 0, "likeness": likeness})
+
+
+def test_the_picture_jumps_exactly_at_a_key_picture_that_came_by_the_count() -> None:
+    (joint,) = found(jump(10.0))
+    assert told([joint]) == [("JOINT", "violation")] and joint.start == 10.0
+
+
+@pytest.mark.parametrize("sign_", [jump(10.04), jump(9.96), jump(10.0, 0.9), jump(10.0, None)])
+def test_the_picture_jumps_elsewhere_or_to_a_like_place(sign_: Finding) -> None:
+    assert found(sign_) == []
+
+
+def test_the_picture_jumps_where_key_pictures_follow_the_scene() -> None:
+    keys = (0, 20, 90, 110, 190, 250, 300, 310, 420, 500, 510, 640, 700)
+    flags = array("B", (KEY if n in keys else 0 for n in range(750)))
+    track = video(steady(30))
+    loose = replace(track, packets=replace(track.packets, flags=flags))
+    assert list(joints.joints((jump(10.0),), picture(loose), LIMITS)) == []
