@@ -141,3 +141,65 @@ class Decision(BaseModel):
 
     approve: bool
     reason: Annotated[str, Field(max_length=2000), PLAIN] = ""
+
+
+class GapBody(BaseModel):
+    start: datetime
+    end: datetime
+    zh: str
+    en: str
+
+
+class SpanBody(BaseModel):
+    """`what`: the recordings it stands for, joined by 、."""
+
+    start: datetime
+    end: datetime
+    what: str
+
+
+class DeviceSpan(BaseModel):
+    start: datetime
+    end: datetime
+    recording: str
+
+
+class DeviceBody(BaseModel):
+    """`dates_read_as`: utc, or local where the device writes its local time."""
+
+    device: str
+    dates_read_as: str
+    spans: list[DeviceSpan]
+
+
+class CoverageBody(BaseModel):
+    """`covered_fraction`: of the activity without its accepted breaks. `undated`: recordings that were left out."""
+
+    start: datetime
+    end: datetime
+    covered_fraction: float
+    gaps: list[GapBody]
+    covered: list[SpanBody]
+    excused: list[SpanBody]
+    devices: list[DeviceBody]
+    undated: list[str]
+
+
+class MissingFile(BaseModel):
+    """A file on a docking manifest that was never received. `due`: until when it may come (UP-24H)."""
+
+    path: str
+    device: str
+    station: str
+    docking: str
+    size: int
+    sha256: str
+    modified: datetime
+    listed: datetime
+    due: datetime
+    overdue: bool
+
+
+class MissingPage(BaseModel):
+    total: int
+    files: list[MissingFile]

@@ -60,6 +60,7 @@ _GROUPS = (
 )  # fmt: skip
 _SEGMENTS: Pair = ("分段或照片之间的衔接与编号", "joins and numbers between segments or photos")
 _DOCKING: Pair = ("设备历次采集的签名清单", "the signed lists of the device's dockings")
+_UNLISTED: Pair = ("录像不是经采集站的签名清单入库的", "no station's signed list brought this recording")
 _OTHER: Pair = ("其他", "other")
 _NO_PROFILE = "device-profile"
 
@@ -75,7 +76,8 @@ def lines(report: Json) -> list[Line]:
     if len(files) > 1 or between.reasons:
         told.append(between)
     if "docking" in report:
-        told.append(Line(_DOCKING, "made", ()))
+        listed = report["docking"].get("listed", True)
+        told.append(Line(_DOCKING, "made", ()) if listed else Line(_DOCKING, "open", [(_UNLISTED, 0)]))
     return [*told, *_others(files)]
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.bodies import (
+    CoverageBody,
     Credentials,
     CustodyBody,
     Decision,
     DerivativeBody,
     Failure,
     GrantBody,
+    MissingFile,
+    MissingPage,
     NewRequest,
     OriginalBody,
     RecordingBody,
@@ -23,7 +27,8 @@ from api.bodies import (
     RequestPage,
     Session,
 )
-from api.fields import Ident
+from api.fields import PLAIN, Ident
+from api.pages.coverage import Asked, account
 from api.pages.recording import step
 from api.pages.recordings import Wanted
 from api.pages.requests import sees_all, visible
@@ -31,11 +36,11 @@ from api.render import page
 from api.signin import SESSION_COOKIE, Reader, address_of, header_token, session_of, set_session
 from api.web import Here
 from pipeline.sessions import SignedIn
+from storage.catalogue import activity, worklist
 from storage.catalogue import recordings as catalogue
-from storage.catalogue import worklist
 from storage.catalogue.recordings import Dossier, Row
-from storage.catalogue.tables import User
-from storage.catalogue.worklist import Asked
+from storage.catalogue.tables import DockedFile, Docking, User
+from storage.catalogue.worklist import Asked as AskedFor
 from storage.errors import NotFound
 from storage.records import RequestKind, RequestState
 
@@ -87,6 +92,44 @@ def recording(who: Reader, web: Here, recording_id: Ident) -> RecordingBody:
     if dossier is None:
         raise NotFound("没有这份音像记录。", "there is no such recording")
     return _body(dossier)
+
+
+@router.get("/coverage")
+def coverage(
+    *,
+    who: Reader,
+    web: Here,
+    start: Annotated[str, Query(max_length=40), PLAIN],
+    end: Annotated[str, Query(max_length=40), PLAIN],
+    device: Annotated[list[Annotated[str, PLAIN]], Query(max_length=200)] = [],  # noqa: B006 - FastAPI copies it
+    case: Annotated[str, Query(pattern=r"^[0-9a-z]{0,40}$")] = "",
+    local: bool = False,
+) -> CoverageBody:
+    """Which spans of an activity these devices (none: all near it, or the case's) did not record. Times without a zone
+    are the bureau's; `local`: the devices write local time.
+    """
+    with web.catalogue.read() as session:
+        found, _ = account(session, web.zone, Asked(start, end, device, case, local)) or (None, [])
+    if found is None:
+        raise NotFound("没有给出执法活动的时间。", "no time of an activity is given")
+    return CoverageBody.model_validate(found.as_json())
+
+
+@router.get("/missing")
+def missing(
+    *,
+    who: Reader,
+    web: Here,
+    device: Annotated[str, Query(max_length=200), PLAIN] = "",
+    station: Annotated[str, Query(max_length=64), PLAIN] = "",
+    offset: Offset = 0,
+    limit: Limit = 50,
+) -> MissingPage:
+    """Files that a station signed for and nobody received, oldest first."""
+    allowed, now = timedelta(hours=web.services.policy.deadlines.upload_hours), web.services.clock()
+    with web.catalogue.read() as session:
+        rows, total = activity.unreceived(session, device=device, station=station, offset=offset, limit=limit)
+    return MissingPage(total=total, files=[_missing(file, docking, allowed, now) for file, docking in rows])
 
 
 @router.get("/requests")
@@ -203,7 +246,7 @@ def _logins(session: Any) -> dict[str, str]:
     return {user.id: user.login for user in session.query(User).all()}
 
 
-def _request(asked: Asked, logins: dict[str, str]) -> RequestBody:
+def _request(asked: AskedFor, logins: dict[str, str]) -> RequestBody:
     row = asked.request
     return RequestBody(
         id=row.id,
@@ -218,4 +261,20 @@ def _request(asked: Asked, logins: dict[str, str]) -> RequestBody:
         reason=row.reason,
         grant=GrantBody(id=asked.grant.id, expires=asked.grant.expires) if asked.grant else None,
         export=asked.export.size if asked.export else None,
+    )
+
+
+def _missing(file: DockedFile, docking: Docking, allowed: timedelta, now: datetime) -> MissingFile:
+    due = docking.station_time + allowed
+    return MissingFile(
+        path=file.path,
+        device=file.device_serial,
+        station=docking.station_id,
+        docking=docking.id,
+        size=file.size,
+        sha256=file.sha256,
+        modified=file.modified,
+        listed=docking.station_time,
+        due=due,
+        overdue=due < now,
     )

@@ -119,8 +119,10 @@ class Analyse:
     def _write(self, session: Session, recording_id: str, known: Known, seen: dict[str, Any]) -> None:
         recording, now = session.get_one(Recording, recording_id), self._clock()
         report = _with_older(session, recording, seen)
-        found = known_of(session, recording_id).docked(report, now, self._rules.hand_over)
-        report = report | {"docking": {"findings": [finding.as_json() for finding in found]}}
+        newest = known_of(session, recording_id)
+        found = newest.docked(report, now, self._rules.hand_over)
+        docking = {"findings": [finding.as_json() for finding in found], "listed": bool(newest.own)}
+        report = report | {"docking": docking}
         if recording.report == report:
             return
         verdict = worst([*_verdicts(report), of_findings(found)])

@@ -65,7 +65,7 @@ def test_evidence_is_folded_and_opens(site: Site, cut: str) -> None:
     gap.get_by_text("依据").click()
     expect(gap.get_by_text("前一个字节位置")).to_be_visible()
     expect(page.locator("#checked")).to_contain_text("逐帧解码画面与声音")
-    expect(page.locator("#checked .c-open")).to_have_count(2)  # no signature, no device profile
+    expect(page.locator("#checked .c-open")).to_have_count(3)  # no signature, no profile, no list
 
 
 def test_it_reads_in_english_on_a_telephone(site: Site, cut: str) -> None:

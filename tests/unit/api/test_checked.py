@@ -47,6 +47,12 @@ def test_photos_have_checks_of_their_own() -> None:
     assert "照片画面的内容" in told and "画面上的时钟" not in told
 
 
+def test_without_a_stations_list_there_is_nothing_to_compare() -> None:
+    report = {"files": [file()], "series": []}
+    assert by_words(report | {"docking": {"findings": [], "listed": True}})["设备历次"].state == "made"
+    assert by_words(report | {"docking": {"findings": [], "listed": False}})["设备历次"].state == "open"
+
+
 def test_an_entry_that_no_group_knows_is_said() -> None:
     assert by_words({"files": [file(("new-check", "why", "为何"))], "series": []})["其他"].reasons[0][0] == (
         "为何",

@@ -78,3 +78,14 @@ def test_it_asks_first_and_tells_of_no_case_that_is_not_there(office: Bureau) ->
     assert "填写执法活动的起止时间" in text_of(browser.get("/coverage"))
     assert browser.get("/coverage?case=none").status_code == 404
     assert Browser(office).get("/coverage").status_code in (303, 401)
+
+
+def test_programs_get_the_same_account(office: Bureau, filed: str) -> None:
+    browser = Browser(office, "officer")
+    told = browser.json("GET", f"/api/coverage?start={TIMES['start']}&end={TIMES['end']}").json()
+    assert told["covered_fraction"] == 0.4 and len(told["gaps"]) == 2
+    assert told["gaps"][0]["start"].startswith("2026-11-18T09:30:12")
+    assert [each["device"] for each in told["devices"]] == ["LH00012"]
+    assert browser.json("GET", "/api/coverage?start=soon&end=later").status_code == 400
+    assert browser.json("GET", "/api/coverage?start=&end=").status_code == 404
+    assert Browser(office).json("GET", "/api/coverage?start=&end=").status_code == 401

@@ -51,3 +51,11 @@ def test_the_oldest_come_first_and_can_be_narrowed(office: Bureau) -> None:
     assert "late.MP4" in narrowed and "lost.MP4" not in narrowed
     assert "lost.MP4" not in browser.get("/stations/missing?station=ST-99").text
     assert "2 个文件尚未入库" in text_of(browser.get("/stations"))
+
+
+def test_programs_get_the_same_list(office: Bureau) -> None:
+    dock(office, -2, {"DCIM/lost.MP4": LOST})
+    told = Browser(office, "auditor").json("GET", "/api/missing").json()
+    assert told["total"] == 1 and told["files"][0]["overdue"] is True
+    assert told["files"][0]["path"] == "DCIM/lost.MP4" and told["files"][0]["device"] == "LH00012"
+    assert Browser(office).json("GET", "/api/missing").status_code == 401

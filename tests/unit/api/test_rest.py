@@ -87,6 +87,8 @@ def test_the_description_is_for_the_signed_in(office: Bureau) -> None:
     described = Browser(office, "officer").json("GET", "/api/openapi.json").json()
     assert set(described["paths"]) == {
         "/api/session",
+        "/api/coverage",
+        "/api/missing",
         "/api/recordings",
         "/api/recordings/{recording_id}",
         "/api/requests",
@@ -110,7 +112,7 @@ def test_whatever_is_sent_the_answer_is_as_described(
         headers={"cookie": f"{SESSION_COOKIE}={reader.client.cookies[SESSION_COOKIE]}"},
     )
     operations: list[Any] = [cast(Any, found).ok() for found in schema.get_all_operations()]
-    assert len(operations) == 9
+    assert len(operations) == 11
     for operation in operations:
         if operation.method.upper() != "DELETE":  # it would end the session of all the others
             _send_anything(operation, headers, cookies)
