@@ -10,6 +10,7 @@ import pytest
 from pipeline.continuity.content import Content
 from pipeline.media import content_wire as wire
 from pipeline.media.content import content_of
+from pipeline.media.picture import picture_of
 from pipeline.samples.program import ffmpeg
 from tests.support.footage import require
 
@@ -56,6 +57,20 @@ def test_other_forms_of_picture_show_the_same(film: Path, tmp_path: Path, coding
     assert content.sight is not None and original.sight is not None
     assert len(content.sight.time) == 100
     assert float(np.abs(content.sight.spread - original.sight.spread).max()) < 12
+
+
+@pytest.mark.parametrize("name", ["late.ts", "late.mkv", "early.mp4"])
+def test_pictures_have_the_times_of_their_packets(film: Path, tmp_path: Path, name: str) -> None:
+    """A transport stream begins at 1.4 s; what is found in pictures and what in packets must agree on where."""
+    target = tmp_path / name
+    ffmpeg("-i", film, "-c", "copy", *(["-output_ts_offset", "3"] if "late" in name else []), target)
+    content, (track, heard) = content_of(target), picture_of(target).tracks
+    assert content.sight is not None and content.sound is not None
+    assert track.start is not None and track.end is not None and heard.start is not None
+    assert abs(float(content.sight.time[0]) - track.start) < 0.001
+    assert abs(float(content.sight.time[-1]) - track.end) < 0.05
+    assert abs(content.sound.start - heard.start) < 0.1
+    assert ("late" in name) == (track.start > 2.9)
 
 
 def test_changed_bytes_are_located(film: Path, tmp_path: Path) -> None:
