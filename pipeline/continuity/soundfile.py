@@ -109,7 +109,8 @@ def _number(spot: Spot, framed: Framed) -> tuple[str, str]:
 def positions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/POSITION: an Ogg page counts other samples than came (RFC 3533 6, RFC 7845 4).
 
-    Beside a break of the page numbers it says nothing more. A muxer that often gets it wrong does not count.
+    Beside a break of the page numbers it says nothing more. A muxer that often gets it wrong does not count; one that
+    reckons by the microphone's clock is off by less than a packet or two.
     """
     framed = _framed(picture)
     broken = {spot.offset for spot in _spots(picture, "number", "begin", "between")}
@@ -126,7 +127,9 @@ def positions(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
             if apart > 0
             else "the page's count of samples runs back: sound was put in or repeated"
         )
-        yield _finding(spot, "REC-CONTINUOUS/POSITION", Severity.VIOLATION, (zh, en), numbers=True)
+        far = apart < 0 or not rate or apart > limits.position_leap * rate
+        severity = Severity.VIOLATION if far else Severity.SUSPICION
+        yield _finding(spot, "REC-CONTINUOUS/POSITION", severity, (zh, en), numbers=True)
 
 
 def rhythm(picture: Picture, limits: Thresholds) -> Iterator[Finding]:

@@ -110,5 +110,7 @@ class Thresholds:
     # The burned-in clock: what it must at least jump by; its date against the container's, beyond time zones.
     clock_jump: float = 0.4
     clock_date: float = 120.0
+    # Samples that an Ogg page counts beyond those that came: a packet or two, where they are counted by a clock.
+    position_leap: float = 0.1
     # A hole in photo numbers up to this many photos is one series with photos missing; beyond, perhaps two occasions.
     photo_hole: int = 100

@@ -20,6 +20,7 @@ _MOST_FRAMES = 8_000_000
 _MOST_BLOCKS = 1000  # of metadata
 _MOST_POINTS = 20_000  # of a seek table
 _MOST_TRIED = 1 << 30  # bytes, where frames don't come out
+_ATTEMPT = 1 << 16  # bytes that could be summed while one is made
 _MOST_ATTEMPTS = 12  # ends that are tried for one frame
 _LONGEST = 4 << 20  # bytes of a frame: 8 channels, 65535 samples of 32 bits, would be 2 MB
 _SHORTEST = 10
@@ -143,7 +144,7 @@ def _frames(file: _File) -> None:
         _numbered(file, at, now)
         if right:
             _described(file, at, now, end, last=end >= file.end)
-        if file.points:
+        if file.samples in file.points:
             places[file.samples] = at - file.first
         if not right:
             _unsound(file, at, end)
@@ -180,7 +181,7 @@ def _described(file: _File, at: int, now: Head, end: int, *, last: bool) -> None
     size = end - at
     if told.most_frame and size > told.most_frame and not last:
         file.spot("range", at, expected=told.most_frame, found=size, text="bytes")
-    elif told.least_frame and size < told.least_frame:
+    elif told.least_frame and size < told.least_frame and not last:
         file.spot("range", at, expected=told.least_frame, found=size, text="bytes")
     elif told.most_block and now.samples > told.most_block:
         file.spot("range", at, expected=told.most_block, found=now.samples, text="samples")
@@ -234,7 +235,7 @@ def _next(file: _File, start: int, end: int) -> tuple[int, Head] | None:
 
 def _sum_right(file: _File, at: int, end: int) -> bool:
     """Whether the sum of such a frame is right: then it is one."""
-    file.tried += end - at
+    file.tried += end - at + _ATTEMPT
     right = end - at <= _LONGEST and not remainder(file.scroll.piece(at, end - at))
     file.sums.done += right
     return right

@@ -16,8 +16,8 @@ from pipeline.media.scroll import Scroll
 from pipeline.media.spots import Spots
 from pipeline.media.sums import Sums
 
-MOST_FRAMES = 8_000_000
-_MOST_TRIES = 2_000_000  # places where a frame might begin
+MOST_FRAMES = 4_000_000  # a day of AMR or MP3
+_MOST_TRIES = 1_000_000  # places where a frame might begin
 _LONG_RUN = 20  # frames of one bit rate before and after it changes for good
 _MOST_RUNS = 8
 _MOST_SIZES = 16
@@ -87,7 +87,7 @@ class Walk:
 
     @property
     def complete(self) -> bool:
-        return self.frames < MOST_FRAMES and self.tries < _MOST_TRIES
+        return self.frames < MOST_FRAMES and self.tries < _MOST_TRIES and not self.spots.too_many
 
     def run(self) -> None:
         head_of, piece_of, need, take = self.format.head, self.scroll.piece, self.format.need, self.format.take
@@ -159,6 +159,7 @@ class Walk:
         """No frame stands here: a tag, or bytes up to the next frame."""
         if tag := tags.at(self.scroll, self.at):
             self._tag(tag)
+            self.tries += 1
             self.at = tag.end
             return
         following = self._next()

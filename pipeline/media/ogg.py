@@ -67,6 +67,10 @@ class _File:
     layout: list[str] = field(default_factory=list)
     signed: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def complete(self) -> bool:
+        return self.pages < _MOST_PAGES and not self.spots.too_many
+
     def spot(self, what: str, offset: int, *, expected: int = 0, found: int = 0, text: str = "") -> None:
         self.spots.add(Spot(what, offset, self.pages, round(self.time, 6), expected, found, text))
 
@@ -104,13 +108,13 @@ def read(scroll: Scroll, start: int) -> Structure:
         summed=file.summed,
         unsummed=file.unsummed,
         bad_sums=file.bad_sums,
-        complete=file.pages < _MOST_PAGES,
+        complete=file.complete,
     )
     return Structure("ogg", tuple(file.layout), tuple(file.signed[:50]), trailing=file.trailing, framed=framed)
 
 
 def _pages(file: _File, at: int) -> None:
-    while at < file.end and file.pages < _MOST_PAGES:
+    while at < file.end and file.complete:
         found = page(file.scroll, at)
         if found is None:
             at = _between(file, at)

@@ -7,12 +7,18 @@ from dataclasses import replace
 from pipeline.continuity.framed import Spot
 
 _MOST = 200
+_TOO_MANY = 100_000
 
 
 class Spots:
     def __init__(self) -> None:
         self.count = 0
         self._kept: list[Spot] = []
+
+    @property
+    def too_many(self) -> bool:
+        """No use to look on: this is no recording, or one beyond recognition."""
+        return self.count > _TOO_MANY
 
     def add(self, spot: Spot) -> None:
         self.count += 1

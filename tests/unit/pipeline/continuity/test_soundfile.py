@@ -82,6 +82,10 @@ def test_numbers_that_often_do_not_go_on_prove_nothing() -> None:
     assert found(sound(*spots, form="ogg")) == []
 
 
+def test_a_leap_of_a_packet_may_be_the_clocks() -> None:
+    assert told(found(sound(spot("position", expected=0, found=960, text="48000")))) == [("POSITION", "suspicion")]
+
+
 def test_one_break_is_told_once() -> None:
     page = spot("number", expected=5, found=6), spot("position", expected=5, found=6, text="48000")
     assert told(found(sound(*page, form="ogg"))) == [("FRAME-NUMBER", "violation")]
