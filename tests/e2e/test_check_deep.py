@@ -83,3 +83,20 @@ def test_the_text_names_the_clock(cut: Path) -> None:
     done = liuhen("--lang", "en", cut)
     assert done.returncode == 1 and "the clock in the picture leaves out 3." in done.stdout
     assert "pictures and sound were not decoded" not in done.stdout
+
+
+def segment(folder: Path, number: int, picture: str) -> Path:
+    """Two seconds of a camera that stands still."""
+    target = folder / f"LH00012_20261118093000_{number:04d}.MP4"
+    graph = f"{picture},scale=640:360,noise=alls=6:allf=t"
+    ffmpeg("-f", "lavfi", "-i", graph, "-t", "2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", target)
+    return target
+
+
+def test_a_segment_that_begins_elsewhere_is_suspected(tmp_path: Path) -> None:
+    require("ffmpeg")
+    here, there = "mandelbrot=s=640x360:r=25:end_pts=1e9", "mandelbrot=s=640x360:r=25:start_x=-0.1:start_scale=0.5"
+    files = [segment(tmp_path, number + 1, picture) for number, picture in enumerate((here, here, there))]
+    (series,) = json.loads(liuhen("--json", *files).stdout)["series"]
+    (found,) = [each for each in series["findings"] if each["code"] == "REC-CONTINUOUS/SEGMENT-PICTURE"]
+    assert found["evidence"]["after"].endswith("_0003.MP4")
