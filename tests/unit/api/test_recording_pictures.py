@@ -68,6 +68,13 @@ def test_a_grant_that_has_run_out_opens_nothing(office: Bureau, recording: str) 
     assert browser.get(f"/recordings/{recording}?pictures=true").status_code == 403
 
 
+def test_the_page_says_that_the_second_look_is_to_come(office: Bureau, recording: str) -> None:
+    browser = Browser(office, "officer")
+    assert "深度检测已排队" in browser.get(f"/recordings/{recording}").text
+    work(office, JobKind.DEEP)
+    assert "深度检测已排队" not in browser.get(f"/recordings/{recording}").text
+
+
 def test_another_report_shows_other_places(office: Bureau, recording: str) -> None:
     office.grant("colleague", recording)
     browser = Browser(office, "colleague")
