@@ -76,6 +76,8 @@ def of_content(picture: Picture) -> Iterator[NotChecked]:
     if content.stopped:
         why = f"decoding ended before the file did ({content.stopped}): what follows was not looked at"
         yield NotChecked("decoding", why, "解码在文件结束前中止，其后内容未检查")
+    elif picture.of_kind("video") and not content.problem and not (content.sight and len(content.sight.time)):
+        yield NotChecked("decoding", "the pictures could not be decoded", "画面无法解码")
     if content.sight and content.clock.why_not:
         zh = "未安装 tesseract" if "tesseract" in content.clock.why_not else "画面上未找到可识别的时钟"
         yield NotChecked("burned-in-clock", content.clock.why_not, zh)

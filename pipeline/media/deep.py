@@ -158,6 +158,9 @@ def _look(container: Any, seconds: float) -> Iterator[bytes]:
     for taker in (seen, heard):
         if taker:
             takers[taker.stream.index] = taker
+    if not takers:  # PyAV takes no streams for all of them
+        why = ("没有可以解码的画面或声音。", "there are no pictures and no sound that can be decoded")
+        return wire.encode(wire.Head(problem=why), {}, {})
     stopped = _decode(container, takers, seconds)
     sight, sight_columns = seen.finish() if seen else (None, {})
     sound, sound_columns = heard.finish() if heard else (None, {})

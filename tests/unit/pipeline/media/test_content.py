@@ -93,6 +93,14 @@ def test_what_is_no_recording_is_a_problem(tmp_path: Path, text: bytes) -> None:
     assert content_of(bait).problem is not None
 
 
+def test_a_recording_of_nothing_is_a_problem(film: Path, tmp_path: Path) -> None:
+    """One picture is no film, and there is no sound."""
+    single = tmp_path / "single.mp4"
+    ffmpeg("-i", film, "-an", "-frames:v", "1", "-c:v", "copy", single)
+    content = content_of(single)
+    assert content.problem is not None and "no pictures" in content.problem[1]
+
+
 def encoded() -> bytes:
     sight = wire.SightHead(0, 640, 360, 2)
     columns = {name: bytes(2 * np.dtype(kind).itemsize) for name, kind in wire.SIGHT.items()}

@@ -11,6 +11,7 @@ from pipeline.continuity.deep.frozen import frozen
 from pipeline.continuity.deep.loops import repeated_passages
 from pipeline.continuity.deep.silence import silent
 from pipeline.continuity.deep.tones import broken_tones
+from pipeline.continuity.unchecked import of_content
 from tests.support.contents import decoded, sight, sound
 from tests.support.pictures import LIMITS, picture, steady, told, video
 
@@ -137,3 +138,10 @@ def test_pictures_that_cannot_be_decoded_are_a_suspicion_but_for_the_edges() -> 
     found = list(undecodable(decoded(FILM, sight=sight(flags=flags, errors=(6.0, 9.9))), LIMITS))
     assert told(found) == [("UNDECODABLE", "suspicion")]
     assert found[0].evidence["times"] == [4.8, 4.84, 6.0]
+
+
+def test_pictures_that_could_not_be_decoded_are_said_to_be_unchecked() -> None:
+    for nothing in (None, sight(0)):
+        told_of = {each.check: each.why for each in of_content(decoded(FILM, sight=nothing, sound=sound()))}
+        assert told_of["decoding"] == "the pictures could not be decoded"
+    assert "decoding" not in {each.check for each in of_content(decoded(FILM, sight=sight()))}
