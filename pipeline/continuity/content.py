@@ -32,6 +32,7 @@ class Break:
     peak      height of the phase correlation: 1 for a mere shift, 0.03 for two unlike pictures; here the lowest counts
 
     `likeness`: median correlation (-1 to 1) of the textured blocks with their best match near by, None without texture.
+    `area`: share of the picture that the box around all that changed takes up.
     `unlikest`: the same, least of the neighbours that move most; None where it was not worth looking at.
     `histogram`: 0 for the same brightnesses, 1 for none in common. `returns`: how many pictures later the old picture
     is back, 0 if it isn't within 12. `luma`, `spread`: mean and standard deviation of the picture before and this one.
@@ -53,6 +54,7 @@ class Break:
     still: tuple[float, float]
     neighbours: tuple[int, int]
     unlikest: float | None = None
+    area: float = 1.0
 
 
 @dataclass(frozen=True)

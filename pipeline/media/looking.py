@@ -27,6 +27,7 @@ _SAME_SHARE, _SAME_MOST = 0.15, 0.3  # of the usual step, and luma: a sensor's n
 _TRIGGER = 1.2  # times the largest step near by: worth a closer look. 999 of 1000 genuine steps are below 1.35
 _BACK, _LIKE = 0.5, 0.75  # of the break: the step back, and how unlike the pictures before and after may be
 _VERY_LIKE, _MOVING = 0.95, 6  # likeness above which the neighbours' is not looked for; of how many it is
+_CHANGED, _CHANGED_TIMES = 3.0, 1.5  # luma, and times the median block: clearly changed
 _MOST_BREAKS = 20_000
 _GRID = (9, 16)  # rows, columns of the prints
 
@@ -216,7 +217,17 @@ def _describe(window: list[_Seen], number: int, near: list[_Seen], pace: _Pace, 
         still=(float(np.median(steps[:first])), float(np.median(steps[first:]))),
         neighbours=(first, len(near) - first),
         unlikest=None if likeness is None or likeness >= _VERY_LIKE else _unlikest(window, places, near),
+        area=_area(old.picture, here.picture),
     )
+
+
+def _area(before: Luma, after: Luma) -> float:
+    """The share of the picture that the box around all clearly changed blocks takes up."""
+    change = motion.blocks(np.abs(after - before), *_GRID)
+    rows, columns = np.nonzero(change > max(_CHANGED, _CHANGED_TIMES * float(np.median(change))))
+    if not len(rows):
+        return 0.0
+    return float((np.ptp(rows) + 1) * (np.ptp(columns) + 1) / change.size)
 
 
 def _unlikest(window: list[_Seen], places: dict[int, int], near: list[_Seen]) -> float | None:

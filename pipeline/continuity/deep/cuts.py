@@ -17,6 +17,7 @@ from storage.records import Axis, Finding, Severity
 
 _TOGETHER = 0.25  # seconds: breaks this close are one event, shown at the strongest
 _MOST_LIKE = 0.95  # likeness: nearly every block is found again near by
+_MOVED, _WIDE = 4.0, 0.25  # luma, share of the picture: more than lamps, figures and screens change
 _PROVEN, _UNLIKE = 2.5, 0.75  # strength and likeness from which picture and sound together prove a splice
 _FLASH = 20.0  # luma
 
@@ -25,8 +26,8 @@ def scene_cuts(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """REC-CONTINUOUS/SCENE-CUT: the picture jumps. With a break in the sound at the same moment, both weaker suffice.
 
     Left out: another light on the same place; and, unless the sound breaks too, jumps into or out of darkness (a hand
-    over the lens) and those in which most of the picture stays (a screen in view). Always left out: a key picture after
-    a still scene. A violation needs a jump to an unlike place and a break in the sound at once.
+    over the lens) and those in which most of the picture stays and little changes (a screen in view). Always left out:
+    a key picture after a still scene. A violation needs a jump to an unlike place and a break in the sound at once.
     """
     content = picture.content
     if not content or not content.sight:
@@ -45,8 +46,16 @@ def scene_cuts(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
 def _refreshes(sight: Sight, found: Break) -> bool:
     """A key picture after a still scene: nearly all of it stays, coded better or worse."""
     keys = (sight.flags & REFRESH) > 0
-    like = found.likeness is not None and found.likeness >= _MOST_LIKE
-    return like and bool(keys[found.frame : found.frame + 1].any()) and not keys.all()
+    return _stays(found) and bool(keys[found.frame : found.frame + 1].any()) and not keys.all()
+
+
+def _stays(found: Break) -> bool:
+    return found.likeness is not None and found.likeness >= _MOST_LIKE
+
+
+def _moved_on(found: Break) -> bool:
+    """What stands still is the same; what moved is elsewhere, in more of the picture than a screen in view takes up."""
+    return found.step[0] >= _MOVED and found.area >= _WIDE
 
 
 def _strongest(content: Content) -> list[Break]:
@@ -61,7 +70,7 @@ def _strongest(content: Content) -> list[Break]:
 
 
 def _counts(found: Break, limits: Thresholds, *, loud: bool) -> bool:
-    if only_light(found) or (found.likeness is not None and found.likeness >= _MOST_LIKE and not loud):
+    if only_light(found) or (_stays(found) and not loud and not _moved_on(found)):
         return False
     if too_dark(found):
         return loud and strength(found) >= limits.picture_break
@@ -113,6 +122,7 @@ def _evidence(found: Break, stream: int) -> dict[str, object]:
         "peak": [round(value, 4) for value in found.peak],
         "likeness": None if found.likeness is None else round(found.likeness, 3),
         "histogram": round(found.histogram, 3),
+        "area": round(found.area, 2),
         "luma": [round(value, 1) for value in found.luma],
     }
 

@@ -40,7 +40,12 @@ def test_into_the_dark_is_no_cut() -> None:
 
 
 def test_most_of_the_picture_staying_is_no_cut() -> None:
-    assert found(jump(likeness=0.98)) == []
+    assert found(jump(5.2, likeness=0.98, area=0.1)) == []
+    assert found(jump(5.2, likeness=0.98, step=(0.8, 0.02))) == []
+
+
+def test_what_moved_on_before_a_camera_that_stands_still_is_a_cut() -> None:
+    assert found(jump(5.2, likeness=0.98, area=0.6)) == [("SCENE-CUT", "suspicion")]
 
 
 def test_a_flash_is_no_foreign_picture() -> None:
@@ -58,7 +63,7 @@ def test_breaks_close_together_are_one() -> None:
 def test_a_key_picture_after_a_still_scene_is_no_cut_whatever_is_heard() -> None:
     key = jump(likeness=0.99)
     assert found(key, heard=silence_from(502)) == []
-    assert found(replace(key, frame=130, time=5.2, before=5.16), heard=silence_from(522)) == [
+    assert found(replace(key, frame=130, time=5.2, before=5.16, area=0.1), heard=silence_from(522)) == [
         ("SCENE-CUT", "suspicion")
     ]
 
