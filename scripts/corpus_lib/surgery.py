@@ -68,6 +68,8 @@ def head_trim(job: Job) -> Truth:
 
 
 def tail_trim(job: Job) -> Truth:
+    if job.source.late:
+        raise NotHere("sound begins later")
     media, _ = spliced(job.media, [(job.media, 0, 0.6 * job.media.seconds)])
     job.save(media)
     return Truth((), _TOOL, "a clean tail trim")
