@@ -85,13 +85,13 @@ def writers(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     """UP-ORIGINAL/WRITTEN-AGAIN: more than one Identification set: each program that modifies the file adds its own."""
     mxf = picture.structure.mxf if picture.structure else None
     if mxf and len(mxf.identifications) > 1:
-        names = "、".join(f"{each.company} {each.product}".strip() for each in mxf.identifications[:5])
+        names = [f"{each.company} {each.product}".strip() for each in mxf.identifications[:5]]
         yield Finding(
             code="UP-ORIGINAL/WRITTEN-AGAIN",
             axis=Axis.PROVENANCE,
             severity=Severity.SUSPICION,
-            zh=f"文件由 {len(mxf.identifications)} 个程序先后写入或修改（{names[:120]}）。",
-            en=f"{len(mxf.identifications)} programs wrote or modified the file ({names[:120]})",
+            zh=f"文件由 {len(mxf.identifications)} 个程序先后写入或修改（{'、'.join(names)[:120]}）。",
+            en=f"{len(mxf.identifications)} programs wrote or modified the file ({', '.join(names)[:120]})",
             evidence={
                 "identifications": [
                     [each.company, each.product, each.version, each.modified] for each in mxf.identifications[:20]

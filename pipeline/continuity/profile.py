@@ -262,13 +262,14 @@ def _other_serial(picture: Picture, profile: Profile) -> Iterator[Finding]:
 
 
 def _other_firmware(picture: Picture, profile: Profile) -> Finding:
-    own, known = firmware(picture), "、".join(profile.firmware) or "—"
+    own, known = firmware(picture), profile.firmware
     return Finding(
         code="REC-TRUE/PROFILE-FIRMWARE",
         axis=Axis.PROVENANCE,
         severity=Severity.NOTE,
-        zh=f"设备软件版本 {own} 未学习过（已学习：{known}），与档案不符之处只作疑点。",
-        en=f"firmware {own} has not been learned ({known} was): departures from the profile are suspicions only",
+        zh=f"设备软件版本 {own} 未学习过（已学习：{'、'.join(known) or '—'}），与档案不符之处只作疑点。",
+        en=f"firmware {own} has not been learned ({', '.join(known) or 'none'} was): departures from the profile are "
+        "suspicions only",
         evidence={"found": own, "learned": list(profile.firmware)},
     )
 

@@ -28,13 +28,13 @@ def encoder_traces(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     found += [(f"stream {t.stream} packet {t.packet}", t.text) for t in picture.traces]
     if not found:
         return
-    names = "、".join(dict.fromkeys(text[:40] for _, text in found[:3]))
+    names = list(dict.fromkeys(text[:40] for _, text in found[:3]))
     yield Finding(
         code="UP-ORIGINAL/ENCODER-TRACE",
         axis=Axis.PROVENANCE,
         severity=Severity.SUSPICION,
-        zh=f"文件带有转码软件的痕迹（{names}），可能不是设备的原始文件。",
-        en=f"transcoding software left its name ({names}): this may not be the device's original",
+        zh=f"文件带有转码软件的痕迹（{'、'.join(names)}），可能不是设备的原始文件。",
+        en=f"transcoding software left its name ({', '.join(names)}): this may not be the device's original",
         evidence={"traces": [list(each) for each in found[:20]]},
     )
 
