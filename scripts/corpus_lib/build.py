@@ -244,7 +244,7 @@ def _made(
     return [
         Row(
             **base, files=(_relative(out, job.target),), tool=truth.tool, at=at, group=round(group_seconds(media), 4),
-            seconds=round(media.seconds, 3), blind=truth.blind,
+            seconds=round(media.seconds, 3), blind=truth.blind or real.blind(source, edit.family),
         )
     ]  # fmt: skip
 

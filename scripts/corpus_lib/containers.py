@@ -44,6 +44,8 @@ def remux_mkvmerge(job: Job) -> Truth:
 def remux_gstreamer(job: Job) -> Truth:
     if not job.is_mp4 or job.fragmented or not job.media.video or job.media.video.codec != "h264":
         raise NotHere("H.264 in MP4 only")
+    if job.source.late:
+        raise NotHere("a plain pipeline waits for the sound and never ends")
     aac = job.media.audio and job.media.audio.codec == "aac"
     run([
         "gst-launch-1.0", "-q", "filesrc", f"location={job.genuine}", "!", "qtdemux", "name=d", "d.video_0", "!",
