@@ -38,7 +38,7 @@ _EMPTY_TRACK = (
     + _DREF
     + r"stbl\(stsd [^ ]* stts stsc stsz stco\)\)\)\)\n)+"
 )
-_PLAIN_TABLES = r"stbl\(stsd [^ ]* stts (?:stss )?(?:ctts )?stsc stsz (?:stco|co64)\)"
+_PLAIN_TABLES = r"stbl\(stsd [^ ]* stts (?:stss )?(?:ctts )?stsc stsz (?:ctts )?(?:stco|co64)\)"
 _NAMED_TRACK = (
     r"(?:trak\(tkhd edts\(elst\) mdia\(mdhd hdlr \w+ (?:Video|Sound)Handler "
     + _HEADER

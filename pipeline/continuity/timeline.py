@@ -12,6 +12,8 @@ from pipeline.continuity.words import clock
 from storage.records import Axis, Finding, Severity
 
 _FEWEST = 4  # packets: below that a median says nothing
+_BUFFERS = (15.0, 30.0, 60.0, 90.0, 120.0)  # seconds: the pre-event buffers that makers of body cameras offer
+_BUFFER_OFF = 0.6  # seconds: buffers are emptied from a key picture on
 
 
 def picture_gaps(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
@@ -153,19 +155,25 @@ def sound_and_picture(picture: Picture, limits: Thresholds) -> Iterator[Finding]
     for edge, limit in (("start", limits.av_start), ("end", limits.av_end)):
         seen, heard = getattr(video[0], edge), getattr(audio[0], edge)
         if seen is not None and heard is not None and abs(seen - heard) > limit:
-            yield _apart(edge, seen, heard)
+            yield _apart(edge, seen, heard, usual=edge == "start" and _is_buffer(heard - seen))
 
 
-def _apart(edge: str, seen: float, heard: float) -> Finding:
+def _is_buffer(late: float) -> bool:
+    """Body cameras keep the pictures of so many seconds, without sound, from before the button was pressed."""
+    return any(abs(late - each) <= _BUFFER_OFF for each in _BUFFERS)
+
+
+def _apart(edge: str, seen: float, heard: float, *, usual: bool) -> Finding:
     zh, en = ("开始", "begin") if edge == "start" else ("结束", "end")
+    why_zh, why_en = ("（与预录缓存的常见时长相符）", ", as with a pre-event buffer") if usual else ("", "")
     return Finding(
         code=f"REC-CONTINUOUS/AV-{edge.upper()}",
         axis=Axis.TIMELINE,
-        severity=Severity.SUSPICION,
+        severity=Severity.NOTE if usual else Severity.SUSPICION,
         start=round(min(seen, heard), 6),
         end=round(max(seen, heard), 6),
-        zh=f"画面与声音{zh}时间相差 {abs(seen - heard):.2f} 秒。",
-        en=f"picture and sound {en} {abs(seen - heard):.2f} s apart",
+        zh=f"画面与声音{zh}时间相差 {abs(seen - heard):.2f} 秒{why_zh}。",
+        en=f"picture and sound {en} {abs(seen - heard):.2f} s apart{why_en}",
         evidence={"video": round(seen, 6), "audio": round(heard, 6)},
     )
 

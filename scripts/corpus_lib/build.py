@@ -19,7 +19,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from scripts.corpus_lib import containers, copies, real, reencodes, series, sources, surgery
+from scripts.corpus_lib import blind, containers, copies, real, reencodes, series, sources, surgery
 from scripts.corpus_lib.cameras import SOURCES
 from scripts.corpus_lib.edits import Edit, Job, NotHere, Truth
 from scripts.corpus_lib.media import Media, group_seconds
@@ -68,6 +68,11 @@ def build(
         others = [] if only else [pool.submit(series.make, out, seed, quick)]
         rows = [row for task in tasks for row in task.result()]
         rows += [row_of(row) for task in others for row in task.result()]
+    named = {source.name: source for source in chosen}
+    rows = [
+        replace(row, blind=row.blind or blind.why(named[row.source], row.family)) if row.source in named else row
+        for row in rows
+    ]
     if footage and not quick and not only:
         rows += [row_of(row) for row in real.rows(footage)]
     for source, problem in zip(chosen, problems, strict=True):
@@ -244,7 +249,7 @@ def _made(
     return [
         Row(
             **base, files=(_relative(out, job.target),), tool=truth.tool, at=at, group=round(group_seconds(media), 4),
-            seconds=round(media.seconds, 3), blind=truth.blind or real.blind(source, edit.family),
+            seconds=round(media.seconds, 3), blind=truth.blind,
         )
     ]  # fmt: skip
 

@@ -85,27 +85,6 @@ def _source(file: Path) -> Source:
     return Source(f"real-{file.stem}", name, seconds, picture, sound, mp4.Style(), hard=hard, real=file)
 
 
-_SIGNED = ("real-axis", "real-onvif")
-_BLIND = {
-    "remux": "the signatures prove every picture: a new container is no break",
-    "trim-tail": "a clean tail trim at the end of a signed group",
-    "surgery-speed": "a tenth of ten seconds is within what the signed times leave open",
-    "reencode-cut": "nothing moves in this scene and no clock is in the picture",
-    "freeze": "nothing moves in this scene and no clock is in the picture",
-}
-
-
-def blind(source: Source, family: str) -> str:
-    """Why this manipulation can't be seen in this recording; "" where it can. Our own cameras say so themselves."""
-    if not source.real:
-        return ""
-    if family == "dates-all":
-        return "all dates of the file were changed alike, and no other clock is in it"
-    if family == "surgery-trim-head":
-        return "a clean head trim"
-    return _BLIND.get(family, "") if source.name.startswith(_SIGNED) else ""
-
-
 def media(source: Source) -> Media:
     """Its coded packets."""
     assert source.real

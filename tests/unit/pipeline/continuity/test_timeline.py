@@ -109,6 +109,8 @@ def test_sound_that_ends_long_before_the_picture_is_a_suspicion() -> None:
 
 def test_sound_that_starts_late_is_a_suspicion() -> None:
     assert told(found(picture(video(steady(8)), audio(steady(6.4, 0.032, start=1.6))))) == [("AV-START", "suspicion")]
+    assert told(found(picture(video(steady(50)), audio(steady(20, 0.032, start=30.2))))) == [("AV-START", "note")]
+    assert told(found(picture(video(steady(50)), audio(steady(27, 0.032, start=23.0))))) == [("AV-START", "suspicion")]
 
 
 def test_damaged_packets_are_named() -> None:
