@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pipeline.continuity import trust
 from pipeline.continuity.model import Picture, Track
 from pipeline.continuity.moments import time_of
 from pipeline.continuity.signed import Signature, Signer
@@ -74,6 +73,8 @@ def _untrusted(picture: Picture, signature: Signature, signer: Signer) -> str:
         return "no certificate vouches for it"
     times = signature.times
     when = times[0] if times and times[0] > _PLAUSIBLE else picture.created
+    from pipeline.continuity import trust  # brings cryptography: only where something is signed
+
     return trust.why_not(signer.certificates, picture.anchors, when)
 
 
