@@ -120,50 +120,50 @@ def _meet(first: Finding, second: Finding, near: float) -> bool:
     return any(abs(x - y) <= near for x in a for y in b)
 
 
-def _joint(first: Finding, others: Iterable[Finding]) -> Finding:
+def _joint(first: Finding, others: Sequence[Finding]) -> Finding:
     signs = [first, *others]
-    moment = min(
-        (edge for edge in _edges(first)), key=lambda edge: min(abs(edge - e) for o in others for e in _edges(o))
-    )
-    return Finding(
-        code="REC-CONTINUOUS/JOINT",
-        axis=Axis.TIMELINE,
-        severity=Severity.VIOLATION,
-        start=moment,
-        end=moment,
-        zh=f"{clock(moment)} 处几种互不相干的迹象重合（{'、'.join(_names(signs))}）：录像在此被剪断、拼接或中断。",
-        en=f"at {clock(moment)} signs of different kinds meet ({', '.join(_names(signs))}): the recording was cut, "
-        "joined or stopped here",
-        evidence={"signs": [[each.code, each.start, each.end] for each in signs[:8]]},
+    edges = [edge for other in others for edge in _edges(other)]
+    moment = min(_edges(first), key=lambda edge: min(abs(edge - each) for each in edges))
+    return _finding(
+        moment,
+        f"{clock(moment)} 处几种互不相干的迹象重合（{'、'.join(_names(signs))}）：录像在此被剪断、拼接或中断。",
+        f"at {clock(moment)} signs of different kinds meet ({', '.join(_names(signs))}): the recording was cut, joined "
+        "or stopped here",
+        signs,
     )
 
 
 def _at_key(sign: Finding, moment: float) -> Finding:
-    return Finding(
-        code="REC-CONTINUOUS/JOINT",
-        axis=Axis.TIMELINE,
-        severity=Severity.VIOLATION,
-        start=moment,
-        end=moment,
-        zh=f"{clock(moment)} 处画面突变，恰在按固定间隔出现的关键帧上：录像在此被剪断或拼接。",
-        en=f"at {clock(moment)} the picture jumps, exactly at a key picture of those that come by the count: "
+    return _finding(
+        moment,
+        f"{clock(moment)} 处画面突变，恰在按固定间隔出现的关键帧上：录像在此被剪断或拼接。",
+        f"at {clock(moment)} the picture jumps, exactly at a key picture of those that come by the count: "
         "the recording was cut or joined here",
-        evidence={"signs": [[sign.code, sign.start, sign.end]], "likeness": sign.evidence.get("likeness")},
+        [sign],
     )
 
 
 def _by_tool(sign: Finding, tool: Finding, place: float) -> Finding:
     name = sign.code.partition("/")[2]
+    return _finding(
+        place,
+        f"文件由其他软件写成，且 {clock(place)} 处关键帧前录像不连贯（{name}）：录像在此被剪断或拼接。",
+        f"other software wrote this file, and at {clock(place)}, before a key picture, the recording does not run on "
+        f"({name}): it was cut or joined here",
+        [sign, tool],
+    )
+
+
+def _finding(moment: float, zh: str, en: str, signs: Iterable[Finding]) -> Finding:
     return Finding(
         code="REC-CONTINUOUS/JOINT",
         axis=Axis.TIMELINE,
         severity=Severity.VIOLATION,
-        start=round(place, 6),
-        end=round(place, 6),
-        zh=f"文件由其他软件写成，且 {clock(place)} 处关键帧前录像不连贯（{name}）：录像在此被剪断或拼接。",
-        en=f"other software wrote this file, and at {clock(place)}, before a key picture, the recording does not run "
-        f"on ({name}): it was cut or joined here",
-        evidence={"signs": [[sign.code, sign.start, sign.end], [tool.code, None, None]]},
+        start=round(moment, 6),
+        end=round(moment, 6),
+        zh=zh,
+        en=en,
+        evidence={"signs": [[each.code, each.start, each.end] for each in signs][:8]},
     )
 
 
