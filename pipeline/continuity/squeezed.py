@@ -22,6 +22,7 @@ _FILMED = 0.001  # seconds: no camera of this trade films a thousand pictures a 
 _LATE = 1.4  # frame times: a neighbour that is longer was late, and the short one makes up for it
 _SHORT = 0.6  # of the usual distance
 _CLEAR = 0.75  # of the usual distance: no other two pictures are closer than that
+_STRETCH = 2  # intervals
 _PUSHED = 0.1  # of the usual distance: no sensor delivers two pictures so close
 
 
@@ -58,9 +59,11 @@ def _runs(intervals: Sequence[float], limit: float) -> Iterator[tuple[int, int]]
 
 
 def _is_seam(track: Track, run: tuple[int, int], usual: float) -> bool:
-    """Below the limit, a key picture at it, and no late picture next to it."""
+    """Below the limit, a key picture at it, and no late picture next to it. A stretch of them is another frame rate."""
     first, last = run
     intervals = track.intervals
+    if last - first >= _STRETCH and min(intervals[first : last + 1]) >= _PUSHED * usual:
+        return False
     beside = (*intervals[first - 2 : first], *intervals[last + 1 : last + 3])
     flags = track.packets.flags
     key = any(flags[number] & KEY for number in track.shown.numbers[first : first + 3])

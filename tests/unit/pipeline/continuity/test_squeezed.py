@@ -62,3 +62,10 @@ def test_a_second_piece_without_time() -> None:
 
 def test_a_burst_at_the_very_start_is_a_buffer_that_was_emptied() -> None:
     assert found([0.0001 * n for n in range(6)] + [0.04 * n for n in range(1, 100)]) == []
+
+
+def test_a_stretch_at_twice_the_frame_rate_is_the_cameras_own() -> None:
+    times = steady(4)
+    times += [times[-1] + 0.02 * n for n in range(1, 40)]
+    times += [times[-1] + 0.04 * n for n in range(1, 80)]
+    assert found(times) == []
