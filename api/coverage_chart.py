@@ -80,7 +80,10 @@ def _lane(axis: _Axis, number: int, name: str, spans: Sequence[Span], kind: str)
         title = f"{name} · {first:%H:%M:%S} – {last:%H:%M:%S} · {duration(span.length.total_seconds())}"
         bar = f'<rect class="{kind}" x="{x:.1f}" y="{y + 4}" width="{width:.1f}" height="{ROW - 9}" rx="2"/>'
         bar = f"<title>{escape(title)}</title>{bar}"
-        yield f'<a href="/recordings/{escape(span.what)}">{bar}</a>' if kind == "covered" else f"<g>{bar}</g>"
+        if kind == "covered":
+            yield f'<a href="/recordings/{escape(span.what)}">{bar}</a>'
+        else:
+            yield f'<g fill="url(#missing)">{bar}</g>'  # reports carry the style sheet: no address in it
 
 
 def _say(zh: str, en: str, lang: str) -> str:
