@@ -67,8 +67,10 @@ def clock_jumps(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     runs = _without_misreadings(runs_of(_readings(content)))
     for before, after in starmap(_told_apart, pairwise(runs)):
         low, high = _jump(before, after)
-        if (low > limits.clock_jump or high < -limits.clock_jump) and not _starts_again(content, (low + high) / 2):
-            yield _jumped(content, before, after, (low + high) / 2)
+        jump = (low + high) / 2
+        usual = _starts_again(content, jump) or _misread_date(before, after, jump)
+        if (low > limits.clock_jump or high < -limits.clock_jump) and not usual:
+            yield _jumped(content, before, after, jump)
 
 
 def _readings(content: Content) -> list[Reading]:
@@ -171,6 +173,12 @@ def _figures(seconds: int) -> str:
 def _starts_again(content: Content, jump: float) -> bool:
     dated = any((reading.clock or 0) >= 2 * HALF_DAY for reading in content.clock.readings)
     return not dated and abs(abs(jump) % HALF_DAY - HALF_DAY * (abs(jump) % HALF_DAY > HALF_DAY / 2)) < 2
+
+
+def _misread_date(before: Run, after: Run, jump: float) -> bool:
+    """Whether the seconds run on and one figure of the date is another from here to the end: no cut does that."""
+    days = round(jump / (2 * HALF_DAY))
+    return bool(days) and abs(jump - days * 2 * HALF_DAY) <= 2 and _one_figure_off(before, after.readings[0])
 
 
 def _jumped(content: Content, before: Run, after: Run, jump: float) -> Finding:

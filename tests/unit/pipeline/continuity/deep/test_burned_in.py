@@ -130,3 +130,12 @@ def test_a_second_left_out_is_placed_between_two_readings(at: float) -> None:
     assert told(found) == [("CLOCK-JUMP", "suspicion")]
     assert (found[0].start or 0) - 0.01 <= at <= (found[0].end or 0) + 0.01
     assert (found[0].end or 0) - (found[0].start or 0) < 2.5 and 0.5 < found[0].evidence["jump"] < 1.5
+
+
+def test_a_year_misread_to_the_end_is_no_jump() -> None:
+    year = 365 * 86_400
+    before = readings(START, [time for time in EACH if time < 20])
+    after = [replace(each, clock=(each.clock or 0) - year) for each in readings(START, EACH) if each.time >= 20]
+    assert jumps(before + after) == []
+    lost = [replace(each, clock=(each.clock or 0) + 7) for each in after]
+    assert jumps(before + lost) != [], "seconds are missing, too"
