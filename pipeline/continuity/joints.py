@@ -9,6 +9,7 @@ before key pictures.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.continuity.groups import is_strict
@@ -50,7 +51,8 @@ def joints(findings: Sequence[Finding], picture: Picture, limits: Thresholds) ->
             proven.append(_at_key(sign, sign.end or 0.0))
             yield proven[-1]
     tool = next((f for f in findings if f.code in _TOOLS and f.severity is Severity.SUSPICION), None)
-    for sign in (f for f in suspicions if tool and id(f) in kinds):
+    often = {code for code, count in Counter(f.code for f in suspicions).items() if count > limits.few_breaks}
+    for sign in (f for f in suspicions if tool and id(f) in kinds and f.code not in often):
         place = _place_of(sign, kinds[id(sign)], picture)
         if tool and place is not None and not any(_meet(sign, f, limits.joint) for f in proven):
             proven.append(_by_tool(sign, tool, place))

@@ -114,3 +114,8 @@ def test_the_picture_jumps_where_key_pictures_follow_the_scene() -> None:
     track = video(steady(30))
     loose = replace(track, packets=replace(track.packets, flags=flags))
     assert list(joints.joints((jump(10.0),), picture(loose), LIMITS)) == []
+
+
+def test_what_comes_again_and_again_is_how_the_sound_was_packed() -> None:
+    gaps = [sign("GAP-AUDIO", second, second + 0.06, 1) for second in range(2, 12)]
+    assert found(*gaps, tool()) == [] and len(found(*gaps[:2], tool())) == 2
