@@ -21,37 +21,40 @@ def picture_groups(picture: Picture, limits: Thresholds) -> Iterator[Finding]:
     begin and end where they do. Encoders that put a key picture wherever the scene changes have no strict pattern;
     those we know by name do so by default.
     """
-    adaptive = {trace.stream for trace in picture.traces if trace.packet == 0 and trace.text.startswith("x26")}
     for track in picture.of_kind("video"):
-        if track.stream.index in adaptive or (track.coding and track.coding.encoder):
-            continue
-        keys = [number for number, flags in enumerate(track.packets.flags) if flags & KEY]
-        sizes = [after - before for before, after in pairwise(keys)][1:]
-        if len(sizes) < limits.gop_groups or len(keys) == len(track.packets.flags):
-            continue
-        for place, usual in _odd(sizes, limits):
+        keys, sizes = _lengths(picture, track, limits)
+        for place, usual in _odd(sizes, limits) or () if sizes else ():
             yield _odd_group(track, keys[place + 1], sizes[place], usual)
 
 
-def is_strict(track: Track, limits: Thresholds) -> bool:
-    """Whether key pictures come by the count and not where the scene changes: a strict pattern of lengths, at least
-    `gop_groups` whole groups, few of which leave it, and on average 8 pictures to a group."""
+def is_strict(picture: Picture, track: Track, limits: Thresholds) -> bool:
+    """Whether key pictures come by the count and not where the scene changes: a strict pattern of lengths, and 8
+    pictures or more to a group."""
+    keys, sizes = _lengths(picture, track, limits)
+    return bool(sizes) and _odd(sizes, limits) is not None and 8 * len(keys) <= len(track.packets.flags)
+
+
+def _lengths(picture: Picture, track: Track, limits: Thresholds) -> tuple[list[int], list[int]]:
+    """Packets of the key pictures, and the lengths of all groups but the first and last; no lengths where they are too
+    few, where every picture is a key picture, and where the encoder is known to follow the scene."""
+    adaptive = any(
+        t.stream == track.stream.index and t.packet == 0 and t.text.startswith("x26") for t in picture.traces
+    )
     keys = [number for number, flags in enumerate(track.packets.flags) if flags & KEY]
     sizes = [after - before for before, after in pairwise(keys)][1:]
-    if len(sizes) < limits.gop_groups or 8 * len(keys) > len(track.packets.flags):
-        return False
-    count = Counter(sizes).most_common(1)[0][1]
-    return len(sizes) - count <= max(limits.gop_breaks, round((1 - limits.gop_equal) * len(sizes)))
+    if adaptive or (track.coding and track.coding.encoder) or len(keys) == len(track.packets.flags):
+        return keys, []
+    return keys, sizes if len(sizes) >= limits.gop_groups else []
 
 
-def _odd(sizes: Sequence[int], limits: Thresholds) -> list[tuple[int, int]]:
-    """(place, usual length) of the groups that leave the pattern; [] where there is no strict one."""
+def _odd(sizes: Sequence[int], limits: Thresholds) -> list[tuple[int, int]] | None:
+    """(place, usual length) of the groups that leave the pattern; None where there is no strict one."""
     allowed = max(limits.gop_breaks, round((1 - limits.gop_equal) * len(sizes)))
     for period in range(1, min(_LONGEST, len(sizes) // 4) + 1):
         off = _off(sizes, _pattern(sizes, period))
         if len(off) <= allowed:
             return [each for each in off if not _divided(sizes, each[0], each[1])]
-    return []
+    return None
 
 
 def _pattern(sizes: Sequence[int], period: int) -> tuple[int, ...]:

@@ -27,12 +27,8 @@ _TIMED = {"OFF-GRID", "TOO-CLOSE", "GAP-PTS", "GAP-AUDIO", "SAME-TIME", "TIME-BA
 _SEEN = {"SCENE-CUT", "FOREIGN-PICTURES"}
 _TOOLS = {"UP-ORIGINAL/ENCODER-TRACE", "UP-ORIGINAL/LAYOUT", "UP-ORIGINAL/EDITOR"}
 _UNLIKE = 0.75  # likeness: the picture after the jump shows another place
-_AT_KEY = {
-    "heard": 0.1,
-    "timed": 0.003,
-    "seen": 0.1,
-    "jump": 0.003,
-}  # seconds from the key picture: sound is cut at its own frames
+# Seconds from the key picture: sound is cut at its own frames.
+_AT_KEY = {"heard": 0.1, "timed": 0.003, "seen": 0.1, "jump": 0.003}
 _LONG = 3.0  # seconds: a sign that is spread further stands at its two ends
 
 
@@ -69,7 +65,7 @@ def _is_jump(sign: Finding, picture: Picture, limits: Thresholds) -> bool:
     if sign.code != "REC-CONTINUOUS/SCENE-CUT" or not isinstance(likeness, float) or likeness >= _UNLIKE:
         return False
     track = next(iter(picture.of_kind("video")), None)
-    return bool(track and is_strict(track, limits)) and _place_of(sign, "jump", picture) is not None
+    return bool(track and is_strict(picture, track, limits)) and _place_of(sign, "jump", picture) is not None
 
 
 def _place_of(sign: Finding, kind: str, picture: Picture) -> float | None:

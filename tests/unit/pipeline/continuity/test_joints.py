@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.continuity import joints
-from pipeline.continuity.model import KEY
+from pipeline.continuity.model import KEY, Trace
 from storage.records import Axis, Finding, Severity
 from tests.support.pictures import LIMITS, audio, picture, steady, told, video
 
@@ -119,3 +119,8 @@ def test_the_picture_jumps_where_key_pictures_follow_the_scene() -> None:
 def test_what_comes_again_and_again_is_how_the_sound_was_packed() -> None:
     gaps = [sign("GAP-AUDIO", second, second + 0.06, 1) for second in range(2, 12)]
     assert found(*gaps, tool()) == [] and len(found(*gaps[:2], tool())) == 2
+
+
+def test_the_picture_jumps_and_the_encoder_is_known_to_follow_the_scene() -> None:
+    known = replace(FILE, traces=(Trace(0, 0, "x264 - core 164"),))
+    assert [f.code for f in joints.joints((jump(10.0),), known, LIMITS)] == []
