@@ -137,6 +137,8 @@ class JobKind(StrEnum):
     TIER = "tier"
     RELEASE = "release"
     EXPORT = "export"
+    TIMESTAMP = "timestamp"
+    FIXITY = "fixity"
 
 
 class JobState(StrEnum):
