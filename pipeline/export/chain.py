@@ -29,7 +29,7 @@ class ProvenChain:
     entries: tuple[ProvenEntry, ...]
     signed: bytes
     head: Checkpoint
-    key: note.Verifier
+    key: note.Ed25519Verifier
 
     def payloads(self, event: str) -> list[Mapping[str, Any]]:
         """What the entries of this event say, oldest first."""

@@ -43,7 +43,7 @@ def make(file: Path, origin: str, passphrase: bytes) -> LogKey:
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase),
     )
-    key = LogKey(note.Signer(origin, private))
+    key = LogKey(note.Ed25519Signer(origin, private))
     note.parse_vkey(key.vkey)  # a name no verifier could read is refused before anything is signed
     durable.write(file, pem, mode=0o600)
     return key
@@ -60,7 +60,7 @@ def load(file: Path, origin: str, passphrase: bytes) -> LogKey:
         ) from error
     if not isinstance(private, Ed25519PrivateKey):
         raise Refused(f"签名密钥 {file} 不是 Ed25519 密钥。", f"the signing key {file} is not an Ed25519 key")
-    return LogKey(note.Signer(origin, private))
+    return LogKey(note.Ed25519Signer(origin, private))
 
 
 def load_or_make(file: Path, origin: str, passphrase: bytes) -> LogKey:

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,39 +25,69 @@ MAX_SIGNATURES = 100  # the specification asks for at least 16
 _DASH = "— "
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(Protocol):
     """A public key with the name it signs under."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell the name's keys apart."""
+
+    def accepts(self, text: str, signature: bytes) -> bool:
+        """Whether `signature`, without the key id, is this key's over `text`. Never raises."""
+
+
+class Signer(Protocol):
+    """A private key with the name it signs under."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def verifier(self) -> Verifier: ...
+
+    def sign(self, text: str) -> bytes:
+        """The signature over `text`, without the key id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Verifier:
+    """Signature type 0x01: the 32-byte Ed25519 public key `key`, the whole text signed as it is."""
 
     name: str
     key: bytes
 
     @property
     def key_id(self) -> bytes:
-        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.key).digest()[:4]
+        return key_id(self.name, ED25519 + self.key)
 
     def __str__(self) -> str:
         """The key as one line of text (vkey), to be printed, pinned and handed to others."""
-        return f"{self.name}+{self.key_id.hex()}+{encode_base64(ED25519 + self.key)}"
+        return encode_vkey(self.name, ED25519 + self.key)
 
     def accepts(self, text: str, signature: bytes) -> bool:
         try:
             Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text.encode())
-        except InvalidSignature:
+        except (InvalidSignature, ValueError):
             return False
         return True
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
-    """A private key with the name it signs under."""
+class Ed25519Signer:
+    """Signature type 0x01 with a private key in memory."""
 
     name: str
     key: Ed25519PrivateKey
 
     @property
-    def verifier(self) -> Verifier:
-        return Verifier(self.name, self.key.public_key().public_bytes_raw())
+    def verifier(self) -> Ed25519Verifier:
+        return Ed25519Verifier(self.name, self.key.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> bytes:
+        return self.key.sign(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +107,49 @@ class Note:
     signatures: tuple[Signature, ...]
 
 
-def parse_vkey(vkey: str) -> Verifier:
-    """Read a verifier key. Raises IntegrityError for anything but an Ed25519 key in its canonical form."""
+def key_id(name: str, material: bytes) -> bytes:
+    """The four bytes of a key: `material` is its signature type and public key."""
+    return hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
+
+
+def encode_vkey(name: str, material: bytes) -> str:
+    return f"{name}+{key_id(name, material).hex()}+{encode_base64(material)}"
+
+
+def split_vkey(vkey: str) -> tuple[str, bytes]:
+    """A verifier key's name, and its signature type with the public key. Raises IntegrityError when not canonical."""
     parts = vkey.split("+", 2)
     if len(parts) != 3:
         _refuse("公钥应为“名称+标识+密钥”三段", "a verifier key has three parts, name+id+key")
-    name, key_id, encoded = parts
+    name, identifier, encoded = parts
     _check_name(name)
-    key = decode_base64(encoded, "公钥", "the verifier key")
-    if key[:1] != ED25519 or len(key) != 33:
-        _refuse("公钥不是 Ed25519 公钥", "the verifier key is not an Ed25519 key")
-    verifier = Verifier(name, key[1:])
-    if verifier.key_id.hex() != key_id:
+    material = decode_base64(encoded, "公钥", "the verifier key")
+    if key_id(name, material).hex() != identifier:
         _refuse("公钥的标识与密钥不符", "the verifier key's id does not belong to its key")
-    return verifier
+    return name, material
 
 
-def sign(text: str, signer: Signer) -> bytes:
-    """The note of `text`, which must end in a newline, signed."""
+def parse_vkey(vkey: str) -> Ed25519Verifier:
+    """Read a log's verifier key. Raises IntegrityError for anything but an Ed25519 key in its canonical form."""
+    name, material = split_vkey(vkey)
+    if material[:1] != ED25519 or len(material) != 33:
+        _refuse("公钥不是 Ed25519 公钥", "the verifier key is not an Ed25519 key")
+    return Ed25519Verifier(name, material[1:])
+
+
+def sign(text: str, *signers: Signer) -> bytes:
+    """The note of `text`, which must end in a newline, with a line by each signer."""
     if not text.endswith("\n"):
         raise ValueError("a note's text ends in a newline")
-    _check_name(signer.name)
     _check_characters(text)
-    value = signer.verifier.key_id + signer.key.sign(text.encode())
-    return f"{text}\n{_DASH}{signer.name} {encode_base64(value)}\n".encode()
+    return f"{text}\n{''.join(signature_line(text, signer) for signer in signers)}".encode()
+
+
+def signature_line(text: str, signer: Signer) -> str:
+    """One signature line over `text`, with its newline."""
+    _check_name(signer.name)
+    value = signer.verifier.key_id + signer.sign(text)
+    return f"{_DASH}{signer.name} {encode_base64(value)}\n"
 
 
 def parse(note: bytes) -> Note:

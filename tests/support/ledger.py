@@ -21,7 +21,7 @@ from storage.ledger.keys import LogKey
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent
 
-SIGNER = note.Signer("example.org/liuhen", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+SIGNER = note.Ed25519Signer("example.org/liuhen", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 VKEY = str(SIGNER.verifier)
 START = datetime(2026, 11, 20, 1, 2, 3, 4000, tzinfo=UTC)
 

@@ -102,7 +102,7 @@ def test_an_independent_key_is_compared(tree: Path, exported: Made) -> None:
     groups = ":".join(fingerprint[at : at + 4] for at in range(0, 64, 4))
     assert run_verifier(tree, "--key", vkey)[0] == 0
     assert run_verifier(tree, "--key", groups)[0] == 0
-    other = str(note.Signer("example.org/liuhen", Ed25519PrivateKey.generate()).verifier)
+    other = str(note.Ed25519Signer("example.org/liuhen", Ed25519PrivateKey.generate()).verifier)
     code, said = run_verifier(tree, "--key", other)
     assert code == 1
     assert "log.vkey" in said
@@ -268,7 +268,7 @@ def forge_checkpoint(disc: Path) -> str:
 
 
 def swap_key(disc: Path) -> str:
-    other = note.Signer("example.org/liuhen", Ed25519PrivateKey.generate()).verifier
+    other = note.Ed25519Signer("example.org/liuhen", Ed25519PrivateKey.generate()).verifier
     (disc / "ledger/log.vkey").write_text(f"{other}\n")
     return "ledger/checkpoint"
 

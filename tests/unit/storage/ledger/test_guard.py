@@ -73,7 +73,7 @@ def test_a_quicker_signer_wins(tmp_path: Path) -> None:
 
 def test_a_checkpoint_by_another_key_is_refused(tmp_path: Path) -> None:
     guard = guard_at(tmp_path / "last", 7)
-    stranger = note.Signer(SIGNER.name, Ed25519PrivateKey.generate())
+    stranger = note.Ed25519Signer(SIGNER.name, Ed25519PrivateKey.generate())
     with pytest.raises(IntegrityError, match="no trusted key"):
         guard.advance(guard.load(), signed(LEAVES), proof(7, LEAVES), stranger.verifier)
 

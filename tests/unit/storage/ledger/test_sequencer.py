@@ -276,7 +276,7 @@ def test_a_changed_draft_is_not_logged(desk: Desk) -> None:
 
 def test_another_key_is_refused_before_anything_is_written(desk: Desk) -> None:
     run(desk, 0, 5)
-    desk.key = LogKey(note.Signer(SIGNER.name, Ed25519PrivateKey.generate()))
+    desk.key = LogKey(note.Ed25519Signer(SIGNER.name, Ed25519PrivateKey.generate()))
     with pytest.raises(IntegrityError, match="no trusted key"):
         desk.sequencer().start()
 
