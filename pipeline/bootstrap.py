@@ -19,6 +19,7 @@ from pipeline.intake import Intake
 from pipeline.jobs import Handler, JobRunner, Workers, make_broker
 from pipeline.policy import Policy
 from pipeline.policy import load as load_policy
+from pipeline.schedule import Recurring, Schedule
 from pipeline.settings import Settings
 from pipeline.tier import Tier
 from storage import durable
@@ -48,10 +49,12 @@ class Services:
     access: Access
     workers: Workers
     runner: JobRunner
+    schedule: Schedule
 
     def start(self, *, threads: int | None = None, standby: bool = False) -> None:
         """`threads` 0 leaves the jobs, `standby` leaves the publishing to another process while there is one."""
         self.sequencer.start(standby=standby)
+        self.schedule.start()
         self.workers.start(self.settings.workers if threads is None else threads)
 
     def stop(self) -> None:
@@ -83,6 +86,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     tiers = open_tiers(settings)
     log_key = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
     sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
+    schedule = Schedule(catalogue, recurring(settings, policy), clock)
     runner = JobRunner(
         catalogue,
         _handlers(
@@ -95,6 +99,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
             clock=clock,
         ),
         clock,
+        schedule.ended,
     )
     return Services(
         settings=settings,
@@ -108,6 +113,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         access=Access(catalogue, policy.viewing, clock),
         workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
         runner=runner,
+        schedule=schedule,
     )
 
 
@@ -170,6 +176,11 @@ def check_rules(settings: Settings, policy: Policy) -> Rules:
         deep=policy.continuity.deep,
         deep_seconds=policy.continuity.deep_minutes * 60,
     )
+
+
+def recurring(settings: Settings, policy: Policy) -> list[Recurring]:
+    """The kinds of job that come again and again, and when."""
+    return []
 
 
 def _handlers(

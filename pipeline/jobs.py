@@ -30,10 +30,17 @@ Finish = Callable[[Session], None]
 Handler = Callable[[Job, Progress], Finish]
 """Does the work and returns what is to be written; that runs in the transaction that also marks the job done."""
 
+Ended = Callable[[Session, Job], None]
+"""Told of every job that is done, failed or queued again, in the transaction that says so."""
+
 QUEUE = "liuhen"
 POLL = 0.25  # seconds between looks for due jobs
 RESEND = timedelta(seconds=30)  # a message may be lost; the row is not
 log = structlog.get_logger()
+
+
+def _nothing(session: Session, job: Job) -> None:
+    """Nobody waits for the end of a job."""
 
 
 class Lost(Exception):
@@ -43,10 +50,13 @@ class Lost(Exception):
 class JobRunner:
     """Runs one job at a time per calling thread, with its lease kept alive while it works."""
 
-    def __init__(self, catalogue: Catalogue, handlers: Mapping[JobKind, Handler], clock: Clock) -> None:
+    def __init__(
+        self, catalogue: Catalogue, handlers: Mapping[JobKind, Handler], clock: Clock, ended: Ended = _nothing
+    ) -> None:
         self._catalogue = catalogue
         self._handlers = handlers
         self._clock = clock
+        self._ended = ended
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
         self._background = threading.Lock()
 
@@ -95,6 +105,7 @@ class JobRunner:
             if not table.complete(session, job, self._clock()):
                 raise Lost
             finish(session)
+            self._ended(session, job)
         log.info("job done", job=job.id, kind=job.kind, subject=job.subject)
 
     def _fail(self, job: Job, error: Exception) -> None:
@@ -102,7 +113,8 @@ class JobRunner:
         words = f"{error.zh} / {error.en}" if isinstance(error, LiuhenError) else f"{type(error).__name__}: {error}"
         log.error("job failed", job=job.id, kind=job.kind, subject=job.subject, error=words, retry=retry)
         with self._catalogue.write() as session:
-            table.fail(session, job, self._clock(), words, retry=retry)
+            if table.fail(session, job, self._clock(), words, retry=retry):
+                self._ended(session, job)
 
 
 class _Lease:

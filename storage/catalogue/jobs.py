@@ -20,8 +20,10 @@ from storage.records import JobKind, JobState
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 6
 BACKOFF = timedelta(seconds=5)
-BACKGROUND = frozenset({JobKind.DEEP.value})
+BACKGROUND = frozenset({JobKind.DEEP.value, JobKind.FIXITY.value})
 """Kinds that take long and wait until nothing else is to be done."""
+SCHEDULED = "schedule:"
+"""How the subject of a job begins that comes again and again (pipeline.schedule)."""
 
 
 def enqueue(

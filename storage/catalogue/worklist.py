@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from storage.catalogue.jobs import SCHEDULED
 from storage.catalogue.recordings import WITHOUT_REPORT
 from storage.catalogue.tables import (
     AccessRequest,
@@ -127,10 +128,10 @@ def late(session: Session, since: datetime, allowed: timedelta) -> Sequence[Reco
 
 
 def unfinished_jobs(session: Session, now: datetime, limit: int = 30) -> Sequence[Job]:
-    """Running first, then waiting, oldest first; without what is planned for a later day."""
-    states = (JobState.RUNNING.value, JobState.QUEUED.value)
-    soon = Job.run_at <= now + timedelta(days=1)
-    query = select(Job).where(Job.state.in_(states), soon).order_by(Job.state.desc(), Job.created).limit(limit)
+    """Running first, then waiting, oldest first; without what is planned for a later day or comes again by itself."""
+    running, queued = Job.state == JobState.RUNNING, Job.state == JobState.QUEUED
+    soon = and_(queued, Job.run_at <= now + timedelta(days=1), Job.subject.not_like(f"{SCHEDULED}%"))
+    query = select(Job).where(or_(running, soon)).order_by(Job.state.desc(), Job.created).limit(limit)
     return session.scalars(query).all()
 
 
