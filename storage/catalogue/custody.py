@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import LargeBinary, bindparam, select, text
 from sqlalchemy.orm import Session
 
-from storage.catalogue.tables import Entry
+from storage.catalogue.tables import Entry, Utc
 from storage.ledger.entry import encode_draft
 from storage.records import CustodyEvent
+
+# Written out: every custody event passes here, and one statement costs a fifth of the mapper's look-up and insert.
+_INSERT = text(
+    "INSERT INTO entries (event_id, subject, event, time, draft) VALUES (:event_id, :subject, :event, :time, :draft) "
+    "ON CONFLICT (event_id) DO NOTHING"
+).bindparams(bindparam("time", type_=Utc()), bindparam("draft", type_=LargeBinary()))
 
 
 def record(session: Session, event: CustodyEvent) -> None:
@@ -18,17 +24,15 @@ def record(session: Session, event: CustodyEvent) -> None:
     The draft is the entry's JSON without `prev`, which only the sequencer knows (docs/ledger.md). Raises Refused
     when the event could never be published: over 65,535 bytes, or not plain JSON.
     """
-    if session.scalar(select(Entry.id).where(Entry.event_id == event.id)) is not None:
-        return
-    session.add(
-        Entry(
-            event_id=event.id,
-            subject=event.subject,
-            event=event.event,
-            time=event.time,
-            draft=encode_draft(event),
-        )
-    )
+    row = {
+        "event_id": event.id,
+        "subject": event.subject,
+        "event": event.event,
+        "time": event.time,
+        "draft": encode_draft(event),
+    }
+    session.flush()  # the rows that caused it come first
+    session.execute(_INSERT, row)
 
 
 def chain(session: Session, subject: str) -> Sequence[Entry]:
