@@ -1,0 +1,265 @@
+"""The measurements of `scripts/bench ledger`, each run in a fresh process so that its memory is its own.
+
+    python ledger_parts.py PART FOLDER ENTRIES      prints one JSON object
+
+FOLDER holds a data directory as the service has it: database, ledger, keys. Only the product's own code is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from storage.catalogue import custody  # noqa: E402
+from storage.catalogue.catalogue import Catalogue  # noqa: E402
+from storage.ledger import checkpoint, keys, merkle, note, tiles  # noqa: E402
+from storage.ledger.folder import LedgerFolder  # noqa: E402
+from storage.ledger.guard import CheckpointGuard  # noqa: E402
+from storage.ledger.proof import Proof, verify_receipt  # noqa: E402
+from storage.ledger.sequencer import Sequencer  # noqa: E402
+from storage.records import Actor, CustodyEvent  # noqa: E402
+
+ORIGIN, PASSPHRASE = "example.org/bench", b"bench"
+CLIENTS = 16
+BATCH = 256  # events of one transaction
+LENGTH = 10.0  # seconds of a measured appending
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ACTOR = Actor("station", "st-01")
+
+
+def event(number: int) -> CustodyEvent:
+    """As intake records one: about 420 bytes as an entry, eight to each recording."""
+    digest = f"{number:064x}"
+    payload = {"name": f"LH{number % 97:05d}_{number:08d}.mp4", "size": 1 << 30, "sha256": digest, "root": digest}
+    return CustodyEvent(
+        id=f"01k{number:023d}",
+        event="original.received",
+        time=START + timedelta(seconds=number),
+        actor=ACTOR,
+        subject=f"recording:01k{number // 8:023d}",
+        payload=payload,
+    )
+
+
+class Desk:
+    """A ledger with its database and keys in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.catalogue = Catalogue(f"sqlite:///{folder / 'liuhen.db'}")
+        self.catalogue.migrate()
+        self.key = keys.load_or_make(folder / "ledger.pem", ORIGIN, PASSPHRASE)
+        guard = CheckpointGuard(folder / "last-checkpoint")
+        self.folder = LedgerFolder(folder / "ledger")
+        self.sequencer = Sequencer(self.catalogue, self.folder.root, self.key, guard)
+
+    def record(self, first: int, count: int) -> None:
+        with self.catalogue.write() as session:
+            for number in range(first, first + count):
+                custody.record(session, event(number))
+
+    def append(self, first: int, count: int) -> None:
+        """Record events in one transaction and publish them."""
+        self.record(first, count)
+        self.sequencer.publish_pending()
+
+    def close(self) -> None:
+        self.sequencer.stop()
+        self.catalogue.close()
+
+
+def size_of(folder: Path) -> int:
+    """How many entries the published log has."""
+    signed = LedgerFolder(folder / "ledger").checkpoint()
+    return checkpoint.parse(note.parse(signed).text).size if signed else 0
+
+
+def singles(folder: Path, _: int) -> dict[str, float]:
+    """16 threads, each: record one event in its own transaction, wait until it is published."""
+    desk = Desk(folder / "singles")
+    desk.sequencer.start()
+    first, end = size_of(folder / "singles"), time.perf_counter() + LENGTH
+    waits: list[list[float]] = [[] for _ in range(CLIENTS)]
+
+    def client(who: int) -> None:
+        while (begun := time.perf_counter()) < end:
+            number = first + who + CLIENTS * len(waits[who])
+            desk.record(number, 1)
+            desk.sequencer.notify()
+            desk.sequencer.wait(event(number).id, 60)
+            waits[who].append(time.perf_counter() - begun)
+
+    spent = timed(lambda: in_threads(client))
+    desk.close()
+    every = sorted(wait for each in waits for wait in each)
+    return {"rate": len(every) / spent, "median": every[len(every) // 2], "p99": every[len(every) * 99 // 100]}
+
+
+def in_threads(client: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=client, args=(who,)) for who in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def batches(folder: Path, _: int) -> dict[str, float]:
+    """One thread: record 256 events in one transaction, publish."""
+    desk = Desk(folder / "batches")
+    number, recording, publishing = size_of(folder / "batches"), 0.0, 0.0
+    first, begun = number, time.perf_counter()
+    while time.perf_counter() - begun < LENGTH:
+        recording += timed(desk.record, number, BATCH)
+        publishing += timed(desk.sequencer.publish_pending)
+        number += BATCH
+    spent = time.perf_counter() - begun
+    desk.close()
+    done = number - first
+    return {"rate": done / spent, "record": done / recording, "publish": done / publishing}
+
+
+def grow(folder: Path, size: int) -> dict[str, float]:
+    """Append up to `size` entries, then measure there: batches, single appends, peak memory of this process."""
+    desk = Desk(folder)
+    begun, number = time.perf_counter(), size_of(folder)
+    first = number
+    while number < size:
+        step = min(BATCH, size - number)
+        desk.append(number, step)
+        number += step
+    grown = time.perf_counter() - begun
+    forget_peak()
+    one = [timed(desk.append, number + step, 1) for step in range(200)]
+    number += 200
+    many = [timed(desk.append, number + step * BATCH, BATCH) for step in range(20)]
+    memory = peak()
+    desk.close()
+    return {
+        "size": max(first, size),
+        "grown": (size - first) / grown if size > first else 0.0,
+        "single_ms": statistics.median(one) * 1000,
+        "batch_us": statistics.median(many) / BATCH * 1e6,
+        "memory": memory,
+    }
+
+
+def proofs(folder: Path, entries: int) -> dict[str, float]:
+    """Inclusion proofs at random places, and their verification. First with a cold page cache and nothing in memory."""
+    log = LedgerFolder(folder / "ledger")
+    drop_cache(folder / "ledger")
+    vkey = keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).vkey
+    signed = log.read("checkpoint")
+    head = checkpoint.verify(signed, note.parse_vkey(vkey))
+    chooser, tree = random.Random(1), tiles.TileTree(log.read)
+    places = [chooser.randrange(head.size) for _ in range(100_000 if entries >= 100_000 else 20_000)]
+    cold, warm = places[: len(places) // 10], places[len(places) // 10 :]
+    read = tree.reader(head.size)
+    made: list[list[bytes]] = []
+    first = timed(lambda: made.append(merkle.inclusion_proof(cold[0], head.size, read)))
+    cold_spent = timed(lambda: made.extend(merkle.inclusion_proof(each, head.size, read) for each in cold[1:]))
+    warm_spent = timed(lambda: made.extend(merkle.inclusion_proof(each, head.size, read) for each in warm))
+    leaves = [tree.leaf(each, head.size) for each in places]
+
+    def verify_all() -> None:
+        for index, leaf, path in zip(places, leaves, made, strict=True):
+            merkle.verify_inclusion(index, head.size, leaf, path, head.root)
+
+    verified = timed(verify_all)
+    receipts = [receipt(log, each, head.size, path, signed) for each, path in zip(places[:2000], made, strict=False)]
+    checked = timed(lambda: [verify_receipt(each, vkey) for each in receipts])
+    return {
+        "first_ms": first * 1000,
+        "cold": len(cold[1:]) / cold_spent,
+        "warm": len(warm) / warm_spent,
+        "verifications": len(places) / verified,
+        "receipts": len(receipts) / checked,
+        "memory": peak(),
+    }
+
+
+def receipt(log: LedgerFolder, index: int, size: int, path: list[bytes], signed: bytes) -> bytes:
+    bundle = tiles.covering(tiles.ENTRIES, index, size)
+    body = tiles.decode_bundle(tiles.read_tile(bundle, log.read), bundle)[index % tiles.WIDTH]
+    return Proof(index, tuple(path), signed, body).encode()
+
+
+def audit(folder: Path, _: int) -> dict[str, float]:
+    """The whole log verified from its files."""
+    from storage.ledger import verify
+
+    log = LedgerFolder(folder / "ledger")
+    vkey = keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).vkey
+    drop_cache(folder / "ledger")
+    found: list[verify.Audited] = []
+    spent = timed(lambda: found.append(verify.check(log.read, vkey, names=log.names())))
+    return {"seconds": spent, "size": found[0].checkpoint.size, "memory": peak()}
+
+
+def digest(folder: Path, mib: int) -> dict[str, float]:
+    """Whole-file SHA-256 and 1 MiB chunk root in one read of one file in the page cache; GB/s, median of five."""
+    from ingest.digest import hash_file
+
+    file = folder / "large"
+    file.write_bytes(b"")
+    block = random.Random(2).randbytes(1 << 20)
+    with file.open("ab") as handle:
+        for number in range(mib):
+            handle.write(number.to_bytes(8, "big") + block[8:])
+    hash_file(file).finish()  # into the page cache
+    ours = statistics.median(timed(lambda: hash_file(file).finish()) for _ in range(5))
+    return {"rate": file.stat().st_size / ours / 1e9}
+
+
+def timed(work: Callable[..., object], *given: object) -> float:
+    """Seconds."""
+    begun = time.perf_counter()
+    work(*given)
+    return time.perf_counter() - begun
+
+
+def drop_cache(folder: Path) -> None:
+    """Let the kernel drop its copies of the files, as after a start of the machine."""
+    os.sync()
+    for path in files_in(folder):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")  # the highest resident size counts from now on
+
+
+def peak() -> float:
+    """MiB of resident memory at its highest."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
+
+
+PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    each.__name__: each for each in (singles, batches, grow, proofs, audit, digest)
+}
+
+
+def main() -> None:
+    part, folder, number = sys.argv[1:]
+    print(json.dumps(PARTS[part](Path(folder), int(number))))
+
+
+if __name__ == "__main__":
+    main()
