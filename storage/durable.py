@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from storage.errors import Transient
@@ -38,19 +39,41 @@ def make_directory(directory: Path) -> None:
 
 def write(target: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace `target` by `content`, durably. Raises Transient when the disk is full or gone."""
-    make_directory(target.parent)
-    temporary = _temporary_beside(target)
+    write_all({target: content}, mode=mode)
+
+
+def write_all(contents: Mapping[Path, bytes], *, mode: int = 0o644) -> None:
+    """Replace several files, each durably; after a crash any of them may be the old one.
+
+    Each directory is synced once. Raises Transient when the disk is full or gone.
+    """
+    written: list[tuple[Path, Path]] = []
+    directories = {target.parent for target in contents}
+    for directory in directories:
+        make_directory(directory)
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        for target, content in contents.items():
+            written.append((_temporary_beside(target), target))
+            _write_synced(written[-1][0], content, mode)
+        for temporary, target in written:
+            temporary.replace(target)
+        for directory in directories:
+            sync_directory(directory)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        for temporary, _ in written:
+            temporary.unlink(missing_ok=True)
         raise disk_error(error) from error
-    sync_directory(target.parent)
+
+
+def _write_synced(file: Path, content: bytes, mode: int) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def adopt(source: Path, target: Path, *, mode: int = 0o444) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -45,6 +45,10 @@ class LedgerFolder:
     def write(self, path: str, content: bytes) -> None:
         """Write a file durably. Raises Transient when the disk is full."""
         durable.write(self.root / path, content)
+
+    def write_all(self, contents: Iterable[tuple[str, bytes]]) -> None:
+        """Write several files durably. Raises Transient when the disk is full."""
+        durable.write_all({self.root / path: content for path, content in contents})
 
     def drop_partials(self, tile: Tile) -> None:
         """Remove the partial forms of a tile that is full and published; the format allows it from then on."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from storage import durable
 from storage.errors import Conflict, IntegrityError
-from storage.ledger import checkpoint, merkle, note
+from storage.ledger import merkle
 from storage.ledger.checkpoint import Checkpoint
+
+ReadHead = Callable[[bytes], Checkpoint]
+"""Verifies a signed note and gives its checkpoint. Raises IntegrityError."""
 
 
 class CheckpointGuard:
@@ -30,13 +33,14 @@ class CheckpointGuard:
         except FileNotFoundError:
             return None
 
-    def advance(self, old: bytes | None, new: bytes, proof: Sequence[bytes], verifier: note.Verifier) -> None:
+    def advance(self, old: bytes | None, new: bytes, proof: Sequence[bytes], read: ReadHead) -> None:
         """Replace `old` by `new`, durably, if `old` is still there and the tree of `new` extends its tree.
 
-        `proof` is the consistency proof; it is empty from an empty tree and between equal sizes. Raises Conflict when
+        `proof` is the consistency proof; it is empty from an empty tree and between equal sizes. `read` verifies a
+        note's signature and gives its checkpoint. Raises Conflict when
         another signer was quicker, IntegrityError when the new tree is smaller or another one.
         """
-        head = checkpoint.verify(new, verifier)
+        head = read(new)
         with self._locked():
             if self.load() != old:
                 raise Conflict(
@@ -44,7 +48,7 @@ class CheckpointGuard:
                     "another process signed a checkpoint meanwhile; one log has one signer: stop the other process",
                 )
             if old is not None:
-                check_extends(checkpoint.verify(old, verifier), head, proof)
+                check_extends(read(old), head, proof)
             durable.write(self._file, new)
 
     @contextlib.contextmanager

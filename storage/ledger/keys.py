@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,26 +12,41 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from storage import durable
 from storage.errors import Refused
 from storage.ledger import note
+from storage.ledger.note import Signer
 
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
-    """The key that signs the checkpoints of the log named `signer.name`."""
+    """The private keys of the log named `signer.name`, which began with `signer`.
 
-    signer: note.Signer
+    `later` finds the private key of a later public key; `seconds` put their lines under each checkpoint as well.
+    """
+
+    signer: Signer
+    later: Callable[[str], Signer] | None = None
+    seconds: tuple[Signer, ...] = ()
 
     @property
     def origin(self) -> str:
         return self.signer.name
 
     @property
-    def verifier(self) -> note.Verifier:
-        return self.signer.verifier
+    def verifier(self) -> note.Ed25519Verifier:
+        """The key that the log began with."""
+        return note.parse_vkey(self.vkey)
 
     @property
     def vkey(self) -> str:
-        """The public key as one line, to be pinned by stations, courts and auditors."""
+        """The public key that the log began with, as one line."""
         return str(self.signer.verifier)
+
+    def find(self, vkey: str) -> Signer:
+        """The private key of a public one. Raises Refused when it is not there."""
+        if vkey == self.vkey:
+            return self.signer
+        if self.later is None:
+            raise Refused(f"缺少公钥 {vkey} 的私钥。", f"the private key of {vkey} is missing")
+        return self.later(vkey)
 
 
 def make(file: Path, origin: str, passphrase: bytes) -> LogKey:

@@ -1,17 +1,34 @@
-"""The database side of sequencing: events without an index become entries with index, `prev`, bytes and leaf hash."""
+"""The database side of sequencing: events without an index become entries with index, `prev`, bytes and leaf hash.
+
+The statements are written out: each durable append passes here, and building them anew took longer than running them.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import LargeBinary, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry
 from storage.errors import IntegrityError
-from storage.ledger import entry, merkle
+from storage.ledger import entry, merkle, rotation
+from storage.ledger.logkeys import LogKeys
+from storage.ledger.note import Ed25519Verifier
+from storage.records import CustodyEvent
+
+REMEMBERED = 4096  # subjects whose newest leaf is kept in memory
+_WAITING = text(
+    "SELECT id, event_id, event, subject, draft FROM entries WHERE log_index IS NULL ORDER BY id LIMIT :limit"
+)
+_WAITS = text("SELECT 1 FROM entries WHERE log_index IS NULL LIMIT 1")
+_COUNT = text("SELECT max(log_index) FROM entries")
+_PLACE = text("UPDATE entries SET log_index = :index, body = :body, leaf = :leaf WHERE id = :id").bindparams(
+    bindparam("body", type_=LargeBinary()), bindparam("leaf", type_=LargeBinary())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,26 @@ class Sequenced:
 
 LeafCheck = Callable[[int, bytes], None]
 """Raises IntegrityError unless the entry of that index has that leaf hash in the log."""
+
+
+class Chains:
+    """The newest leaf hash of the subjects that were written to last, at most `REMEMBERED` of them."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, subject: str) -> bytes | None:
+        return self._last.get(subject)
+
+    def remember(self, last: dict[str, bytes]) -> None:
+        for subject, leaf in last.items():
+            self._last[subject] = leaf
+            self._last.move_to_end(subject)
+        while len(self._last) > REMEMBERED:
+            self._last.popitem(last=False)
+
+    def forget(self) -> None:
+        self._last.clear()
 
 
 def count(catalogue: Catalogue) -> int:
@@ -52,56 +89,102 @@ def find(catalogue: Catalogue, event_id: str) -> Sequenced | None:
     return None if row[1] is None else _sequenced(row[1], *row)
 
 
-def sequence(catalogue: Catalogue, limit: int, check: LeafCheck) -> list[Sequenced]:
+def keys(catalogue: Catalogue, first: Ed25519Verifier) -> LogKeys:
+    """The log's keys over time, from the rotations among the entries. `first` is the key it began with.
+
+    Raises IntegrityError when a rotation is not signed by both keys or does not follow the one before.
+    """
+    rotated = (Entry.subject == rotation.SUBJECT, Entry.event == rotation.EVENT, Entry.index.is_not(None))
+    with catalogue.read() as session:
+        query = select(Entry.event_id, Entry.index, Entry.body, Entry.leaf).where(*rotated).order_by(Entry.index)
+        rows = session.execute(query).all()
+    return turned(LogKeys((first,)), [_sequenced(row[1] or 0, *row) for row in rows])
+
+
+def turned(known: LogKeys, entries: Sequence[Sequenced]) -> LogKeys:
+    """The keys with the rotations among `entries` that are not known yet. Raises IntegrityError as `keys` does."""
+    for each in entries:
+        if rotation.MARK in each.body and each.index not in known.turns:
+            event = entry.parse(each.body).event
+            if rotation.is_rotation(event):
+                known = known.after(each.index, _next_key(known, event))
+    return known
+
+
+def _next_key(known: LogKeys, event: CustodyEvent) -> Ed25519Verifier:
+    found = rotation.parse(event)
+    if found.old != known.current:
+        raise IntegrityError(
+            f"密钥轮换 {event.id} 的旧密钥不是当前密钥，已停止签发。请保留现场并联系管理员。",
+            f"the key rotation {event.id} is not from the present key; signing is stopped: keep everything as it is",
+        )
+    return found.new
+
+
+def sequence(catalogue: Catalogue, limit: int, chains: Chains, check: LeafCheck, known: LogKeys) -> list[Sequenced]:
     """Give up to `limit` waiting events, in the order they were recorded, their place. One transaction.
 
-    `check` is asked about each earlier entry that a new one names as its `prev`, so that a changed row of the database
-    is never chained to.
+    A rotation from the present key of `known` is the last of its batch, so that a tree ends with it. `check` is asked
+    about each earlier entry that a new one names as its `prev`: a changed row of the database is never chained to.
     """
-    if not _anything_waits(catalogue):
-        return []
+    with catalogue.read() as session:
+        if session.execute(_WAITS).first() is None:
+            return []
     with catalogue.write() as session:
-        waiting = _waiting(session, limit)
-        last = _last_leaves(session, [event.row for event in waiting], check)
+        waiting = _up_to_rotation(_waiting(session, limit))
+        last = _last_leaves(session, {event.subject for event in waiting}, chains, check)
         first = _count(session)
         placed = [_place(event, first + position, last) for position, event in enumerate(waiting)]
+        turned(known, placed[-1:])  # a rotation that can't be followed gets no place
         rows = [
             {"id": event.row, "index": made.index, "body": made.body, "leaf": made.leaf}
             for event, made in zip(waiting, placed, strict=True)
         ]
-        session.execute(update(Entry), rows)
-        return placed
+        session.execute(_PLACE, rows)
+    chains.remember(last)  # only now: a transaction that failed has placed nothing
+    return placed
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     row: int
     event_id: str
+    event: str
     subject: str
     draft: bytes
 
 
 def _waiting(session: Session, limit: int) -> list[_Waiting]:
-    query = select(Entry.id, Entry.event_id, Entry.subject, Entry.draft).where(Entry.index.is_(None))
-    return [_Waiting(*row) for row in session.execute(query.order_by(Entry.id).limit(limit))]
+    return [_Waiting(*row) for row in session.execute(_WAITING, {"limit": limit})]
 
 
-def _anything_waits(catalogue: Catalogue) -> bool:
-    with catalogue.read() as session:
-        return session.scalar(select(Entry.id).where(Entry.index.is_(None)).limit(1)) is not None
+def _up_to_rotation(waiting: list[_Waiting]) -> list[_Waiting]:
+    ends = (position for position, event in enumerate(waiting, start=1) if _rotates(event))
+    return waiting[: next(ends, len(waiting))]
+
+
+def _rotates(event: _Waiting) -> bool:
+    return (event.event, event.subject) == (rotation.EVENT, rotation.SUBJECT)
 
 
 def _count(session: Session) -> int:
-    highest = session.scalar(select(func.max(Entry.index)))
+    highest = session.execute(_COUNT).scalar()
     return 0 if highest is None else highest + 1
 
 
-def _last_leaves(session: Session, rows: Sequence[int], check: LeafCheck) -> dict[str, bytes]:
-    """The leaf hash of each subject's newest entry. One look-up in the index (subject, log_index) for each subject."""
-    subjects = select(Entry.subject).where(Entry.id.in_(rows)).distinct().subquery()
-    newest = select(func.max(Entry.index)).where(Entry.subject == subjects.c.subject).correlate(subjects)
-    query = select(Entry.subject, Entry.index, Entry.leaf).join(subjects, Entry.index == newest.scalar_subquery())
+def _last_leaves(session: Session, subjects: set[str], chains: Chains, check: LeafCheck) -> dict[str, bytes]:
+    """The leaf hash of each subject's newest entry."""
     last: dict[str, bytes] = {}
+    unknown = []
+    for subject in subjects:
+        if leaf := chains.get(subject):
+            last[subject] = leaf
+        else:
+            unknown.append(subject)
+    if not unknown:
+        return last
+    newest = select(func.max(Entry.index)).where(Entry.subject.in_(unknown)).group_by(Entry.subject)
+    query = select(Entry.subject, Entry.index, Entry.leaf).where(Entry.index.in_(newest))
     for subject, index, leaf in session.execute(query):
         if index is None or leaf is None:
             raise _changed(subject, subject)
@@ -113,8 +196,8 @@ def _last_leaves(session: Session, rows: Sequence[int], check: LeafCheck) -> dic
 def _place(waiting: _Waiting, index: int, last: dict[str, bytes]) -> Sequenced:
     if not _is_bytes(waiting.draft):
         raise _changed(f"事件 {waiting.event_id}", f"event {waiting.event_id}")
-    event = entry.parse_draft(waiting.draft)
-    if (event.id, event.subject) != (waiting.event_id, waiting.subject):
+    event = entry.parse_draft(bytes(waiting.draft))
+    if (event.id, event.event, event.subject) != (waiting.event_id, waiting.event, waiting.subject):
         raise _changed(f"事件 {waiting.event_id}", f"event {waiting.event_id}")
     body = entry.encode(event, last.get(event.subject))
     leaf = last[event.subject] = merkle.leaf_hash(body)
@@ -129,7 +212,7 @@ def _sequenced(expected: int, event_id: str, index: int | None, body: bytes | No
 
 def _is_bytes(value: object) -> bool:
     """A row edited by hand may hold text where bytes were."""
-    return isinstance(value, bytes)
+    return isinstance(value, bytes | memoryview)
 
 
 def _changed(zh: str, en: str) -> IntegrityError:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from storage.errors import IntegrityError
-from storage.ledger import checkpoint, entry, merkle, note
+from storage.ledger import checkpoint, entry, logkeys, merkle, note
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.entry import Entry
+from storage.ledger.logkeys import LogKeys
 
 HEADER = "c2sp.org/tlog-proof@v1"
 MAX_PROOF = 2_000_000  # bytes
@@ -69,13 +70,15 @@ def parse(content: bytes) -> Proof:
     return Proof(index, tuple(_hash(line) for line in lines), signed, extra)
 
 
-def verify_receipt(receipt: bytes, vkey: str) -> VerifiedReceipt:
+def verify_receipt(receipt: bytes, key: str | LogKeys) -> VerifiedReceipt:
     """Check a receipt offline, in this order: form, checkpoint's signature, inclusion, entry.
 
-    `vkey` is the log's public key, pinned beforehand. Raises IntegrityError that names the first thing wrong.
+    `key` is the log's public key, pinned beforehand, or its keys over time. Raises IntegrityError that names the first
+    thing wrong.
     """
+    keys = logkeys.only(key) if isinstance(key, str) else key
     proof = parse(receipt)
-    head = checkpoint.verify(proof.checkpoint, note.parse_vkey(vkey))
+    head = keys.verify(proof.checkpoint)
     if proof.extra is None:
         _refuse("回执中没有条目", "it does not hold the entry")
     leaf = merkle.leaf_hash(proof.extra)

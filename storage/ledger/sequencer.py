@@ -6,7 +6,7 @@ A  one database transaction: waiting events get index, `prev`, bytes and leaf ha
 B  entry bundles and tiles are written, durably; what they hold follows from the rows and the published log alone
 C  they are read back, every leaf and tile above is recomputed, and the new checkpoint is signed
 D  the guard swaps the last signed checkpoint for the new one if the new tree extends it
-E  the checkpoint is published, durably
+E  the checkpoint is published, durably; before it the proof of a rotation of the key, if there was one
 F  whoever waits is told
 
 After a crash behind A the rows have an index that is not published yet, so the next run begins with them at B. Nothing
@@ -26,19 +26,22 @@ from typing import IO
 
 from storage.catalogue.catalogue import Catalogue
 from storage.errors import Busy, IntegrityError, LiuhenError, NotFound, Refused, Transient
-from storage.ledger import checkpoint, guard, merkle, outbox, recheck, tiles
+from storage.ledger import checkpoint, guard, merkle, note, outbox, recheck, rotation, tiles
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
 from storage.ledger.guard import CheckpointGuard, fork
 from storage.ledger.keys import LogKey
-from storage.ledger.outbox import Sequenced
+from storage.ledger.logkeys import LogKeys
+from storage.ledger.outbox import Chains, Sequenced
 from storage.ledger.proof import Proof
 
-BATCH = 256  # entries
+BATCH = 1024  # entries
 STANDBY = 2.0  # seconds between a second process's attempts to take over
 POLL = 0.2  # seconds; other processes record events without being able to wake us
+SOON = 0.05  # seconds; who waits is nearly always told within them and need not ask the database
 _log = logging.getLogger(__name__)
-_REMEMBERED = 1024  # published events that waiters find without asking the database
+_REMEMBERED = 4096  # published events that waiters find without asking the database
+_HEADS = 8  # verified checkpoints that are not verified again
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Sequencer:
         self._key = key
         self._guard = guard
         self._tree = tiles.TileTree(self._folder.read)
+        self._keys = LogKeys((key.verifier,))
+        self._verified: OrderedDict[bytes, Checkpoint] = OrderedDict()
+        self._chains = Chains()
+        self._recovering = True
         self._publishing = threading.Lock()
         self._lock: IO[bytes] | None = None
         self._news = threading.Condition()
@@ -122,35 +129,44 @@ class Sequencer:
         IntegrityError or Refused that stopped the publishing.
         """
         deadline = time.monotonic() + timeout
+        pause = SOON
         while True:
-            if published := self._look_up(event_id):
-                return published
             remaining = deadline - time.monotonic()
             with self._news:
-                known = self._news.wait_for(lambda: event_id in self._recent or self._failure, min(remaining, POLL))
-                if isinstance(known, LiuhenError):
-                    raise known
+                self._news.wait_for(lambda: event_id in self._recent or self._failure, min(remaining, pause))
+                if event_id in self._recent:
+                    return self._recent[event_id]
+                failure = self._failure
+            if published := self._look_up(event_id):
+                return published
+            if failure is not None:
+                raise failure
             if remaining <= 0:
                 raise _not_yet(event_id)
+            pause = POLL
 
     def receipt(self, event_id: str) -> bytes:
         """The event's receipt against the present checkpoint. It has been verified when this returns.
 
         Raises NotFound, Transient (not published yet), IntegrityError (database and log disagree).
         """
-        entry = self._find(event_id)
+        found = self._find(event_id)
         signed = self.checkpoint()
-        head = checkpoint.verify(signed, self._key.verifier)
-        if entry is None or entry.index >= head.size:
+        head = self._head(signed)
+        if found is None or found.index >= head.size:
             raise _not_yet(event_id)
-        path = merkle.inclusion_proof(entry.index, head.size, self._tree.reader(head.size))
-        merkle.verify_inclusion(entry.index, head.size, entry.leaf, path, head.root)
-        return Proof(entry.index, tuple(path), signed, entry.body).encode()
+        path = merkle.inclusion_proof(found.index, head.size, self._tree.reader(head.size))
+        merkle.verify_inclusion(found.index, head.size, found.leaf, path, head.root)
+        return Proof(found.index, tuple(path), signed, found.body).encode()
+
+    def keys(self) -> LogKeys:
+        """The log's public keys over time, as the database has them."""
+        return outbox.keys(self._catalogue, self._key.verifier)
 
     @property
     def vkey(self) -> str:
-        """The log's public key as one line."""
-        return self._key.vkey
+        """The log's present public key as one line."""
+        return str(self.keys().current)
 
     def checkpoint(self) -> bytes:
         """The published checkpoint. Raises NotFound before the first start."""
@@ -162,7 +178,11 @@ class Sequencer:
     def _open(self) -> None:
         """Take the lock and make sure that log, guard and database belong together before anything is written."""
         lock = self._folder.lock()
+        self._chains.forget()  # another process may have published meanwhile
+        self._recovering = True
         try:
+            self._check_behind()
+            self._keys = self.keys()
             self._begin_log()
             self._check_together()
         except BaseException:
@@ -182,14 +202,19 @@ class Sequencer:
                 "can't be ruled out and nothing is signed. Restore it from its backup; if it is lost, verify the "
                 "ledger, then copy the ledger's own file checkpoint to its place",
             )
-        empty = checkpoint.sign(Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT), self._key.signer)
-        self._guard.advance(None, empty, [], self._key.verifier)
+        empty = self._signed(Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT))
+        self._guard.advance(None, empty, [], self._head)
+
+    def _check_behind(self) -> None:
+        """A restored database may not even know the key that signed last, so sizes are compared before signatures."""
+        have = outbox.count(self._catalogue)
+        for signed in (self._folder.checkpoint(), self._guard.load()):
+            size = 0 if signed is None else checkpoint.parse(note.parse(signed).text).size
+            if have < size:
+                raise fork(have, size)
 
     def _check_together(self) -> None:
-        published, guarded = self._heads()
-        have, signed = outbox.count(self._catalogue), max(published.size, guarded.size)
-        if have < signed:
-            raise fork(have, signed)
+        published, _ = self._heads()
         if published.size:
             last = outbox.from_index(self._catalogue, published.size - 1, 1)[0]
             self._check_leaf(published)(last.index, last.leaf)
@@ -198,8 +223,20 @@ class Sequencer:
         """The published and the guarded checkpoint. A folder without a checkpoint counts as empty."""
         signed, kept = self._folder.checkpoint(), self._guard.load()
         empty = Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT)
-        published = empty if signed is None else checkpoint.verify(signed, self._key.verifier)
-        return published, empty if kept is None else checkpoint.verify(kept, self._key.verifier)
+        return empty if signed is None else self._head(signed), empty if kept is None else self._head(kept)
+
+    def _head(self, signed: bytes) -> Checkpoint:
+        """The verified checkpoint of a note; the last few are remembered, byte for byte. Raises IntegrityError."""
+        if signed in self._verified:
+            return self._verified[signed]
+        try:
+            head = self._keys.verify(signed)
+        except IntegrityError:  # another process may have seen a rotation of the key
+            head = self.keys().verify(signed)
+        self._verified[signed] = head
+        while len(self._verified) > _HEADS:
+            self._verified.popitem(last=False)
+        return head
 
     def _publish_batch(self) -> int:
         published, guarded = self._heads()
@@ -215,42 +252,78 @@ class Sequencer:
 
     def _take(self, published: Checkpoint, guarded: Checkpoint) -> list[Sequenced]:
         """A. Entries left over from a crash first; at least up to the guard, which never goes back."""
-        limit = max(BATCH, guarded.size - published.size)
-        left = outbox.from_index(self._catalogue, published.size, limit)
-        return left or outbox.sequence(self._catalogue, BATCH, self._check_leaf(published))
+        if self._recovering:
+            self._chains.forget()
+            limit = max(BATCH, guarded.size - published.size)
+            if left := outbox.from_index(self._catalogue, published.size, limit):
+                return left
+        self._recovering = True  # until this batch is published
+        entries = outbox.sequence(self._catalogue, BATCH, self._chains, self._check_leaf(published), self._keys)
+        self._recovering = bool(entries)
+        return entries
 
     def _write_tiles(self, old: int, entries: Sequence[Sequenced]) -> None:
         """B."""
         read = self._folder.read
-        for tile, content in tiles.grow_bundles(old, [entry.body for entry in entries], read):
-            self._folder.write(tile.path, content)
-        for tile, content in tiles.grow_tiles(old, [entry.leaf for entry in entries], read):
-            self._folder.write(tile.path, content)
+        grown = [*tiles.grow_bundles(old, [each.body for each in entries], read)]
+        grown += tiles.grow_tiles(old, [each.leaf for each in entries], read)
+        self._folder.write_all((tile.path, content) for tile, content in grown)
 
     def _sign(self, old: int, entries: Sequence[Sequenced], guarded: Checkpoint) -> tuple[bytes, list[bytes]]:
         """C. The new signed checkpoint, and the proof that it extends the guarded one."""
-        leaves = [entry.leaf for entry in entries]
+        leaves = [each.leaf for each in entries]
         recheck.growth(old, leaves, self._folder.read)
+        self._keys = outbox.turned(self._keys, entries)
         size = old + len(leaves)
-        tree = tiles.TileTree(self._folder.read)
-        path = merkle.consistency_proof(guarded.size, size, tree.reader(size)) if 0 < guarded.size <= size else []
-        head = Checkpoint(self._key.origin, size, tree.root(size))
+        read = self._reader(size)
+        path = merkle.consistency_proof(guarded.size, size, read) if 0 < guarded.size <= size else []
+        head = Checkpoint(self._key.origin, size, merkle.range_root(0, size, read))
         guard.check_extends(guarded, head, path)
-        return checkpoint.sign(head, self._key.signer), path
+        return self._signed(head), path
 
     def _swap(self, signed: bytes, path: Sequence[bytes]) -> None:
         """D."""
-        self._guard.advance(self._guard.load(), signed, path, self._key.verifier)
+        self._guard.advance(self._guard.load(), signed, path, self._head)
 
     def _publish(self, signed: bytes) -> None:
         """E."""
+        self._write_rotations()
         self._folder.write(CHECKPOINT, signed)
+
+    def _signed(self, head: Checkpoint) -> bytes:
+        """The note of `head`, signed by the key of its size; by both keys where one hands over to the next."""
+        keys = [self._keys.key_of(head.size)]
+        if head.size - 1 in self._keys.turns:
+            keys.insert(0, self._keys.key_of(head.size - 1))
+        return note.sign(head.text(), *(self._key.find(str(key)) for key in keys), *self._key.seconds)
+
+    def _write_rotations(self) -> None:
+        """Add to the file of rotations what it lacks: the newest, or all after the folder was lost."""
+        if not self._keys.turns:
+            return
+        try:
+            proofs = rotation.split(self._folder.read(rotation.FILE))
+        except FileNotFoundError:
+            proofs = []
+        if missing := self._keys.turns[len(proofs) :]:
+            self._folder.write(rotation.FILE, b"".join([*proofs, *map(self._prove_rotation, missing)]))
+
+    def _prove_rotation(self, index: int) -> bytes:
+        [found] = outbox.from_index(self._catalogue, index, 1)
+        read = self._reader(index + 1)
+        head = Checkpoint(self._key.origin, index + 1, merkle.range_root(0, index + 1, read))
+        return rotation.prove(index, merkle.inclusion_proof(index, index + 1, read), self._signed(head), found.body)
+
+    def _reader(self, size: int) -> merkle.HashReader:
+        """The hashes as they are on the disk now, not as they were remembered."""
+        return tiles.TileTree(self._folder.read).reader(size)
 
     def _announce(self, old: int, entries: Sequence[Sequenced]) -> None:
         """F."""
+        self._recovering = False
         with self._news:
-            for entry in entries:
-                self._recent[entry.event_id] = Published(entry.index, entry.body)
+            for each in entries:
+                self._recent[each.event_id] = Published(each.index, each.body)
             while len(self._recent) > _REMEMBERED:
                 self._recent.popitem(last=False)
             self._news.notify_all()
@@ -268,13 +341,10 @@ class Sequencer:
         return check
 
     def _look_up(self, event_id: str) -> Published | None:
-        with self._news:
-            if event_id in self._recent:
-                return self._recent[event_id]
-        entry = self._find(event_id)
-        if entry is None or entry.index >= checkpoint.verify(self.checkpoint(), self._key.verifier).size:
+        found = self._find(event_id)
+        if found is None or found.index >= self._head(self.checkpoint()).size:
             return None
-        return Published(entry.index, entry.body)
+        return Published(found.index, found.body)
 
     def _find(self, event_id: str) -> Sequenced | None:
         try:

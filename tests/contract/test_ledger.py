@@ -53,5 +53,6 @@ def test_a_changed_row_is_not_chained_to(desk: Desk) -> None:
     with desk.catalogue.write() as session:
         session.query(Entry).filter(Entry.index == 1).update({"leaf": bytes(32)})
     desk.record(4)
+    sequencer.stop()
     with pytest.raises(IntegrityError, match="entry 1 in the database"):
-        sequencer.publish_pending()
+        desk.sequencer().publish_pending()
