@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import NoReturn
 
 from storage.errors import IntegrityError
@@ -22,7 +23,7 @@ from storage.ledger.merkle import HASH_SIZE, HashReader
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 ENTRIES = -1  # the "level" of entry bundles
-_CACHED_TILES = 256  # 256 expanded tiles are 10 MB
+_CACHED_TILES = 3968  # each 8 KiB and as much again when expanded: 62 MiB, and all of a log of a million entries
 _NAME = re.compile(r"tile/(entries|\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
 
 Reader = Callable[[str], bytes]
@@ -104,10 +105,15 @@ def decode_bundle(content: bytes, tile: Tile) -> list[bytes]:
 
 def decode_tile(content: bytes, tile: Tile) -> list[bytes]:
     """The hashes of a tile. Raises IntegrityError unless there are exactly as many as the name says."""
+    check_tile(content, tile)
+    return [content[offset : offset + HASH_SIZE] for offset in range(0, len(content), HASH_SIZE)]
+
+
+def check_tile(content: bytes, tile: Tile) -> None:
+    """Raises IntegrityError unless a tile has exactly as many hashes as its name says."""
     if len(content) != tile.width * HASH_SIZE:
         zh, en = f"长度 {len(content)} 字节不正确", f"its length of {len(content)} bytes is wrong"
         _damaged(tile, zh, en)
-    return [content[offset : offset + HASH_SIZE] for offset in range(0, len(content), HASH_SIZE)]
 
 
 def grow_tiles(old: int, leaves: Sequence[bytes], read: Reader) -> Iterator[tuple[Tile, bytes]]:
@@ -137,24 +143,26 @@ def grow_bundles(old: int, bodies: Sequence[bytes], read: Reader) -> Iterator[tu
 
 
 class TileTree:
-    """The hashes of a tiled log. Keeps a few hundred tiles in memory, however large the log. Safe in any thread.
+    """The hashes of a tiled log. Keeps up to 62 MiB of tiles in memory, however large the log. Safe in any thread.
 
     Nothing read is verified here: whoever uses it compares the outcome with a signed root.
     """
 
     def __init__(self, read: Reader) -> None:
         self._read = read
-        self._rows = lru_cache(maxsize=_CACHED_TILES)(self._load)
-        self._expanded = lru_cache(maxsize=_CACHED_TILES)(self._expand)
+        self._row = lru_cache(maxsize=_CACHED_TILES)(self._load)
+        self._rows_above = lru_cache(maxsize=_CACHED_TILES)(self._expand)
 
     def reader(self, size: int) -> HashReader:
         """The hash reader, as `merkle` wants it, for the tree of `size` entries."""
 
         def read(level: int, index: int) -> bytes:
             tile_level, above = divmod(level, HEIGHT)
-            tile = covering(tile_level, index << above, size)
-            position = index - ((tile.index * WIDTH) >> above)
-            return self._expanded(tile)[above][position] if above else self._rows(tile)[position]
+            number, position = divmod(index, WIDTH >> above)
+            width = min(WIDTH, (size >> (HEIGHT * tile_level)) - number * WIDTH)
+            tile = (tile_level, number, width)
+            row = self._rows_above(*tile)[above - 1] if above else self._row(*tile)
+            return row[position * HASH_SIZE : (position + 1) * HASH_SIZE]
 
         return read
 
@@ -164,16 +172,20 @@ class TileTree:
     def root(self, size: int) -> bytes:
         return merkle.range_root(0, size, self.reader(size))
 
-    def _load(self, tile: Tile) -> list[bytes]:
-        return decode_tile(*_content(tile, self._read))
+    def _load(self, level: int, index: int, width: int) -> bytes:
+        """A tile's hashes, one after the other."""
+        content, tile = _content(Tile(level, index, width), self._read)
+        check_tile(content, tile)
+        return content
 
-    def _expand(self, tile: Tile) -> list[list[bytes]]:
-        levels = [self._rows(tile)]
+    def _expand(self, level: int, index: int, width: int) -> list[bytes]:
+        """The seven rows of hashes between a tile and the tile above, the widest first."""
+        rows, below = [], self._row(level, index, width)
         for _ in range(1, HEIGHT):
-            below = levels[-1]
-            pairs = zip(below[::2], below[1::2], strict=False)
-            levels.append([merkle.node_hash(left, right) for left, right in pairs])
-        return levels
+            pairs = range(0, len(below) - 2 * HASH_SIZE + 1, 2 * HASH_SIZE)
+            below = b"".join([sha256(b"\x01" + below[at : at + 2 * HASH_SIZE]).digest() for at in pairs])
+            rows.append(below)
+        return rows
 
 
 def read_tile(tile: Tile, read: Reader) -> bytes:
