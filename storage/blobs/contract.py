@@ -1,8 +1,8 @@
 """The contract of every blob store: what it promises, whichever machine the bytes lie on.
 
-A blob is a whole file under a key. It is written once and never changed; it can only be locked for longer, held, and,
-when nothing forbids it any more, deleted. Memory, local disk and S3 keep the same contract, and one suite
-(tests/contract/test_blobs.py) runs on all of them.
+A blob is a whole file under a key. It is written once and never changed; it can only be locked for longer, held, when
+nothing forbids it any more deleted, and restored when its bytes are no longer what they were. Memory, local disk and S3
+keep the same contract, and one suite (tests/contract/test_blobs.py) runs on all of them.
 
 **Keys** are relative names such as `originals/ab/ab34…`: parts of [a-z0-9._-] joined by "/", each beginning with a
 letter or digit, 200 characters at most, never ending in `.lock` or `.tmp`. Anything else is `Refused`.
@@ -93,6 +93,16 @@ class BlobStore(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """The keys that begin with `prefix`, in ascending order; only of blobs that are wholly there."""
+        ...
+
+    def restore(self, key: str, source: Path, *, sha256: str, retain_until: datetime, reason: str) -> str:
+        """Put the bytes of `source` in the place of a blob that is damaged or gone: the one way to change a key.
+
+        Its bytes are compared with `sha256` first. What was there is kept aside and never deleted, with `reason`
+        (ASCII); the answer says where, "" when nothing was. Its date and hold go on; where its lock is lost or none was
+        there, `retain_until` is the date. Durable when this returns; before, the key holds what it held.
+        Whoever calls this must know from elsewhere, the ledger, that the blob is damaged and these are its bytes.
+        """
         ...
 
     def local_path(self, key: str) -> AbstractContextManager[Path]:

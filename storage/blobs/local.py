@@ -1,7 +1,8 @@
 """Blobs as files of one directory tree.
 
 `<key>` is the blob, read-only (0444); `<key>.lock` beside it is a line of JSON: digest, size, retention date, hold. The
-lock file is durable before the blob gets its name, so no blob is ever visible without its lock.
+lock file is durable before the blob gets its name, so no blob is ever visible without its lock. `.damaged` holds what
+was found damaged and replaced.
 
 What this can't do: whoever is root on the machine, or runs as the service's own user, can remove or rewrite files all
 the same. That is what the ledger (it shows), fixity checks (they find) and replicas (they restore) are for; a store
@@ -130,6 +131,31 @@ class LocalBlobStore:
             elif not name.endswith(LOCK):
                 yield key
 
+    def restore(self, key: str, source: Path, *, sha256: str, retain_until: datetime, reason: str) -> str:
+        """See the contract. The damaged file stays on this disk as `.damaged/<key>.<inode>-<mtime>`, with a note beside
+        it; the good one takes its name in one step (a second name of `source`, as in `put`)."""
+        path = self._path(key)
+        size, device = _size_and_device(source)
+        if _sha256(source) != contract.check_sha256(sha256):
+            raise contract.wrong_bytes(key)
+        with self._guard(key):
+            self._check_space(size if device != self._device() else 0)
+            kept = self._keep_aside(key, path, reason)
+            self._write_lock(path, replace(_lock_or(key, path, retain_until), size=size, sha256=sha256))
+            durable.adopt(source, path)
+        return kept
+
+    def _keep_aside(self, key: str, path: Path, reason: str) -> str:
+        """The same file is set aside once, however often this is begun."""
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        name = f".damaged/{key}.{found.st_ino}-{found.st_mtime_ns}"
+        durable.write(self._root / f"{name}.json", json.dumps({"key": key, "reason": reason}).encode() + b"\n")
+        durable.adopt(path, self._root / name)
+        return name
+
     @contextlib.contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
         """The blob's own file: read it only."""
@@ -177,6 +203,14 @@ class LocalBlobStore:
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(path.name + LOCK)
+
+
+def _lock_or(key: str, path: Path, retain_until: datetime) -> Stat:
+    """What the lock file says; where it is lost, a lock until `retain_until`."""
+    try:
+        return _read_lock(key, path)
+    except IntegrityError:
+        return Stat(0, "", contract.whole_second(retain_until), hold=False)
 
 
 def _read_lock(key: str, path: Path) -> Stat:

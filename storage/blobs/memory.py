@@ -22,6 +22,7 @@ class MemoryBlobStore:
     def __init__(self, *, clock: Clock = now) -> None:
         self._clock = clock
         self._blobs: dict[str, tuple[bytes, Stat]] = {}
+        self._damaged: list[tuple[str, bytes, str]] = []
         self._lock = threading.RLock()
 
     def put(
@@ -82,6 +83,19 @@ class MemoryBlobStore:
     def keys(self, prefix: str = "") -> Iterator[str]:
         contract.check_prefix(prefix)
         return iter(sorted(key for key in self._blobs if key.startswith(prefix)))
+
+    def restore(self, key: str, source: Path, *, sha256: str, retain_until: datetime, reason: str) -> str:
+        content = source.read_bytes()
+        if hashlib.sha256(content).hexdigest() != contract.check_sha256(sha256):
+            raise contract.wrong_bytes(key)
+        with self._lock:
+            present = self._blobs.get(contract.check_key(key))
+            date, held = (present[1].retain_until, present[1].hold) if present else (retain_until, False)
+            self._blobs[key] = content, Stat(len(content), sha256, date and contract.whole_second(date), held)
+            if present is None:
+                return ""
+            self._damaged.append((key, present[0], reason))
+            return f"damaged {len(self._damaged)}"
 
     @contextlib.contextmanager
     def local_path(self, key: str) -> Iterator[Path]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,8 +76,17 @@ class S3BlobStore:
                 self._lock(key, max(date, present or date))
             return Stored(key, int(head["ContentLength"]), sha256)
 
-    def _upload(self, key: str, source: Path, sha256: str, date: datetime | None) -> None:
-        upload = Upload(self._client, self._place.bucket, self._name(key), source, sha256, date, self._part_size)
+    def _upload(
+        self,
+        key: str,
+        source: Path,
+        sha256: str,
+        date: datetime | None,
+        *,
+        instead: Mapping[str, str] | None = None,
+    ) -> None:
+        name = self._name(key)
+        upload = Upload(self._client, self._place.bucket, name, source, sha256, date, self._part_size, instead)
         try:
             upload.run()
         except ClientError as error:
@@ -170,6 +179,22 @@ class S3BlobStore:
             for page in pages:
                 for each in page.get("Contents", []):
                     yield each["Key"].removeprefix(self._place.prefix)
+
+    def restore(self, key: str, source: Path, *, sha256: str, retain_until: datetime, reason: str) -> str:
+        """See the contract. The good bytes are a new version of the object; the damaged version stays behind it, locked
+        as it was. `reason` stands in the new version's metadata."""
+        contract.check_key(key)
+        contract.check_sha256(sha256)
+        with translated(key):
+            head = self._head(key)
+            version = str(head.get("VersionId", "")) if head else ""
+            date = contract.whole_second((_date_of(head) if head else None) or retain_until)
+            self._upload(key, source, sha256, date, instead={"instead-of": version, "reason": reason})
+            if date > self._clock():
+                self._lock(key, date)
+            if head and head.get("ObjectLockLegalHoldStatus") == "ON":
+                self.hold(key, True)
+        return f"version {version}" if head else ""
 
     @contextlib.contextmanager
     def local_path(self, key: str) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ class Upload:
     sha256: str
     until: datetime | None
     part_size: int
+    instead: Mapping[str, str] | None = None
+    """Further metadata of an object that takes the place of a damaged one; None: the key must be free."""
 
     def run(self) -> None:
         """Raises IntegrityError for wrong bytes, botocore's errors for everything else."""
@@ -50,7 +53,7 @@ class Upload:
         headers: dict[str, Any] = {
             "Bucket": self.bucket,
             "Key": self.name,
-            "Metadata": {"sha256": self.sha256},
+            "Metadata": {"sha256": self.sha256, **(self.instead or {})},
             "ContentType": "application/octet-stream",
             "ChecksumAlgorithm": "SHA256",
         }
@@ -58,11 +61,14 @@ class Upload:
             headers |= {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": self.until}
         return headers
 
+    def _condition(self) -> Any:
+        return {"IfNoneMatch": "*"} if self.instead is None else {}
+
     def _in_one(self) -> None:
         content = self.source.read_bytes()
         self._compare(hashlib.sha256(content).hexdigest())
         checksum = base64.b64encode(bytes.fromhex(self.sha256)).decode()
-        self.client.put_object(**self._headers(), Body=content, ChecksumSHA256=checksum, IfNoneMatch="*")
+        self.client.put_object(**self._headers(), Body=content, ChecksumSHA256=checksum, **self._condition())
 
     def _in_parts(self, part_size: int) -> None:
         upload = self.client.create_multipart_upload(**self._headers())["UploadId"]
@@ -73,7 +79,7 @@ class Upload:
                 Key=self.name,
                 UploadId=upload,
                 MultipartUpload={"Parts": parts},
-                IfNoneMatch="*",
+                **self._condition(),
             )
         except BaseException:
             with contextlib.suppress(ClientError, BotoCoreError):  # the first error is the one to tell

@@ -277,3 +277,46 @@ def test_a_blob_is_a_file_for_programs(candidate: Candidate, put: Callable[..., 
 
 def test_a_store_that_works_says_so(candidate: Candidate) -> None:
     candidate.store.check()
+
+
+def restored(candidate: Candidate, tmp_path: Path, content: bytes = CONTENT, **given: object) -> str:
+    arguments: dict[str, object] = {
+        "sha256": digest(content),
+        "retain_until": candidate.later(90),
+        "reason": "bytes 0-1048575 differ",
+        **given,
+    }
+    return candidate.store.restore(KEY, file_of(tmp_path, content), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_restored_blob_has_the_good_bytes_and_the_lock_it_had(
+    candidate: Candidate, put: Callable[..., Stored], tmp_path: Path
+) -> None:
+    until = candidate.later(60)
+    put(KEY, b"other bytes", until)
+    candidate.store.hold(KEY, True)
+    assert restored(candidate, tmp_path)
+    assert read(candidate, KEY) == CONTENT
+    stat = candidate.store.stat(KEY)
+    assert stat is not None
+    assert (stat.size, stat.sha256, stat.retain_until, stat.hold) == (len(CONTENT), digest(CONTENT), until, True)
+    assert list(candidate.store.keys()) == [KEY]
+    candidate.store.hold(KEY, False)
+
+
+def test_a_blob_that_is_gone_is_restored_with_the_given_lock(candidate: Candidate, tmp_path: Path) -> None:
+    until = candidate.later(60)
+    assert restored(candidate, tmp_path, retain_until=until) == ""
+    stat = candidate.store.stat(KEY)
+    assert stat is not None and stat.retain_until == until
+    assert read(candidate, KEY) == CONTENT
+
+
+@pytest.mark.parametrize("size", [10, (5 << 20) + 1], ids=["small", "in parts"])
+def test_a_blob_is_not_restored_from_other_bytes(
+    candidate: Candidate, put: Callable[..., Stored], tmp_path: Path, size: int
+) -> None:
+    put(KEY, b"damaged")
+    with pytest.raises(IntegrityError):
+        restored(candidate, tmp_path, bytes(size), sha256=digest(CONTENT))
+    assert read(candidate, KEY) == b"damaged"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,34 @@ def test_a_store_whose_disk_is_gone_says_so(store: LocalBlobStore, tmp_path: Pat
         store.check()
     with pytest.raises(Transient):
         put(store, tmp_path, "a", b"content")
+
+
+def test_a_restored_blob_leaves_the_damaged_one_aside_with_the_reason(store: LocalBlobStore, tmp_path: Path) -> None:
+    put(store, tmp_path, "a/b", b"damaged")
+    good = file_of(tmp_path, b"good")
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    kept = store.restore("a/b", good, sha256=digest(b"good"), retain_until=until, reason="chunk 0 differs")
+    assert b"".join(store.open("a/b")) == b"good"
+    assert (tmp_path / "blobs" / kept).read_bytes() == b"damaged"
+    assert "chunk 0 differs" in (tmp_path / "blobs" / f"{kept}.json").read_text()
+    assert list(store.keys()) == ["a/b"]
+    assert stat.S_IMODE((tmp_path / "blobs/a/b").stat().st_mode) == 0o444
+
+
+def test_a_blob_whose_lock_is_lost_can_be_restored(store: LocalBlobStore, tmp_path: Path) -> None:
+    put(store, tmp_path, "a", b"content")
+    (tmp_path / "blobs/a.lock").unlink()
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    store.restore("a", file_of(tmp_path, b"content"), sha256=digest(b"content"), retain_until=until, reason="no lock")
+    found = store.stat("a")
+    assert found is not None and (found.sha256, found.retain_until) == (digest(b"content"), until)
+
+
+def test_a_disk_that_fills_up_while_restoring_leaves_the_blob_as_it_was(tmp_path: Path) -> None:
+    store = LocalBlobStore(tmp_path / "blobs", clock=HandClock())
+    put(store, tmp_path, "a", b"damaged")
+    full = LocalBlobStore(tmp_path / "blobs", min_free=1 << 60, clock=HandClock())
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    with pytest.raises(Transient):
+        full.restore("a", file_of(tmp_path, b"good"), sha256=digest(b"good"), retain_until=until, reason="")
+    assert b"".join(store.open("a")) == b"damaged"

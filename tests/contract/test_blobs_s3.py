@@ -160,3 +160,16 @@ def test_a_service_that_only_says_it_locks_is_not_believed(s3_url: str, tmp_path
     store = deaf_store(s3_url, also_to_retention_calls=True)
     with pytest.raises(Refused, match="did not lock"):
         store.put("a", file_of(tmp_path, b"content"), sha256=digest(b"content"), retain_until=now() + timedelta(days=1))
+
+
+def test_the_damaged_version_stays_behind_the_restored_one(s3_url: str, tmp_path: Path) -> None:
+    store, until = store_at(s3_url), now() + timedelta(days=1)
+    store.put("a", file_of(tmp_path, b"damaged"), sha256=digest(b"damaged"), retain_until=until)
+    kept = store.restore("a", file_of(tmp_path, b"good"), sha256=digest(b"good"), retain_until=until, reason="differs")
+    place = S3Place.parse(s3_url)
+    old = connect(place).get_object(
+        Bucket=place.bucket, Key=f"{place.prefix}a", VersionId=kept.removeprefix("version ")
+    )
+    assert old["Body"].read() == b"damaged"
+    assert old["ObjectLockMode"] == "COMPLIANCE"
+    assert connect(place).head_object(Bucket=place.bucket, Key=f"{place.prefix}a")["Metadata"]["reason"] == "differs"
