@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import LargeBinary, bindparam, func, select, text
+from sqlalchemy import LargeBinary, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from storage.catalogue.catalogue import Catalogue
@@ -26,6 +26,10 @@ _WAITING = text(
 )
 _WAITS = text("SELECT 1 FROM entries WHERE log_index IS NULL LIMIT 1")
 _COUNT = text("SELECT max(log_index) FROM entries")
+_NEWEST = text(
+    "SELECT subject, log_index, leaf FROM entries WHERE log_index IN "
+    "(SELECT max(log_index) FROM entries WHERE subject IN :subjects GROUP BY subject)"
+).bindparams(bindparam("subjects", expanding=True))
 _PLACE = text("UPDATE entries SET log_index = :index, body = :body, leaf = :leaf WHERE id = :id").bindparams(
     bindparam("body", type_=LargeBinary()), bindparam("leaf", type_=LargeBinary())
 )
@@ -183,13 +187,11 @@ def _last_leaves(session: Session, subjects: set[str], chains: Chains, check: Le
             unknown.append(subject)
     if not unknown:
         return last
-    newest = select(func.max(Entry.index)).where(Entry.subject.in_(unknown)).group_by(Entry.subject)
-    query = select(Entry.subject, Entry.index, Entry.leaf).where(Entry.index.in_(newest))
-    for subject, index, leaf in session.execute(query):
-        if index is None or leaf is None:
+    for subject, index, leaf in session.execute(_NEWEST, {"subjects": unknown}):
+        if not _is_bytes(leaf):
             raise _changed(subject, subject)
-        check(index, leaf)
-        last[subject] = leaf
+        check(index, bytes(leaf))
+        last[subject] = bytes(leaf)
     return last
 
 
