@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pipeline import timestamps
 from pipeline.access import Access
 from pipeline.analyse import Analyse, Rules
 from pipeline.continuity.thresholds import Thresholds
@@ -22,12 +23,14 @@ from pipeline.policy import load as load_policy
 from pipeline.schedule import Recurring, Schedule
 from pipeline.settings import Settings
 from pipeline.tier import Tier
+from pipeline.timestamps import Timestamps
 from storage import durable
 from storage.blobs.contract import BlobStore
 from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
+from storage.ledger import checkpoint
 from storage.ledger.guard import CheckpointGuard
 from storage.ledger.keys import LogKey, load_or_make
 from storage.ledger.sequencer import Sequencer
@@ -96,6 +99,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
             catalogue=catalogue,
             tiers=tiers,
             sequencer=sequencer,
+            stamping=open_timestamps(settings, policy, catalogue, log_key, clock),
             clock=clock,
         ),
         clock,
@@ -180,7 +184,17 @@ def check_rules(settings: Settings, policy: Policy) -> Rules:
 
 def recurring(settings: Settings, policy: Policy) -> list[Recurring]:
     """The kinds of job that come again and again, and when."""
-    return []
+    found = []
+    if policy.time.tsa:
+        found.append(Recurring(JobKind.TIMESTAMP, timestamps.when(timedelta(hours=policy.time.interval_hours))))
+    return found
+
+
+def open_timestamps(settings: Settings, policy: Policy, catalogue: Catalogue, key: LogKey, clock: Clock) -> Timestamps:
+    """The use case of timestamps over checkpoints. Raises Refused naming roots that can't be read."""
+    roots = timestamps.read_roots([settings.policy.parent / path for path in policy.time.roots])
+    place = timestamps.Place(catalogue, settings.ledger, lambda signed: checkpoint.verify(signed, key.verifier))
+    return Timestamps(place, policy.time, roots, clock)
 
 
 def _handlers(
@@ -191,6 +205,7 @@ def _handlers(
     catalogue: Catalogue,
     tiers: Mapping[str, BlobStore],
     sequencer: Sequencer,
+    stamping: Timestamps,
     clock: Clock,
 ) -> dict[JobKind, Handler]:
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
@@ -203,5 +218,6 @@ def _handlers(
         JobKind.MASTER: derive.master,
         JobKind.TIER: tier.run,
         JobKind.RELEASE: tier.release,
+        JobKind.TIMESTAMP: stamping.run,
         JobKind.EXPORT: MakeExport(catalogue, tiers, sequencer, settings, policy.retention, clock).run,
     }

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from storage import durable
 from storage.errors import Refused
@@ -33,6 +33,11 @@ continuity:                      # REC-CONTINUOUS 连续性检测阈值；未列
   deep: suspicious               # 深度检测（解码画面与声音）：off 不做；suspicious 初检有违规或疑点的；all 全部
   deep_minutes: 120              # 每个文件解码的处理器时间上限（分钟）
   trust: []                      # 信任的签名证书（PEM），为设备签名密钥作证，如 [ca.pem]；相对于本文件所在目录
+time:                            # KEEP-SAFE  存证链检查点的可信时间戳（RFC 3161）
+  tsa: []                        # 时间戳服务网址，可列多个，如 [http://tsa.example.org]；不填则不加盖
+  roots: []                      # 信任的时间戳根证书（PEM），如 [tsa-root.pem]；相对于本文件所在目录
+  interval_hours: 24             # 间隔（小时）；存证链没有变化时不重复加盖
+  renew_before_days: 90          # 证书到期前多少天续期
 """
 
 
@@ -78,11 +83,42 @@ class ContinuityPolicy(_Part):
     """Files of certificates (PEM), relative to the folder of the policy file."""
 
 
+class TimePolicy(_Part):
+    """Timestamps over the ledger's checkpoints (docs/ledger.md, "Time 时间戳")."""
+
+    tsa: tuple[str, ...] = ()
+    """Addresses of authorities, http or https. None: no timestamps."""
+    roots: tuple[Path, ...] = ()
+    """Files of certificates (PEM), relative to the folder of the policy file."""
+    interval_hours: int = Field(default=24, ge=1, le=24 * 31)
+    renew_before_days: int = Field(default=90, ge=1, le=3650)
+    tsa_policy: str | None = Field(default=None, pattern=r"[0-2](\.\d+)+")
+    """Object identifier of the authority's policy that replies must name; None: any."""
+    digest: Literal["sha256", "sha512"] = "sha256"
+    """Of what is stamped."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> TimePolicy:
+        if not self.tsa:
+            return self
+        from storage.ledger.stamps import short_name  # with readers of certificates that few commands need
+
+        names = [short_name(url) for url in self.tsa]
+        if not all(url.startswith(("http://", "https://")) for url in self.tsa) or "" in names:
+            raise ValueError("time.tsa: http:// or https:// addresses")
+        if len(set(names)) != len(names):
+            raise ValueError("time.tsa: the same authority twice")
+        if not self.roots:
+            raise ValueError("time.roots: the certificates that the authorities' replies are verified by")
+        return self
+
+
 class Policy(_Part):
     retention: RetentionPolicy = RetentionPolicy()
     deadlines: DeadlinePolicy = DeadlinePolicy()
     viewing: ViewingPolicy = ViewingPolicy()
     continuity: ContinuityPolicy = ContinuityPolicy()
+    time: TimePolicy = TimePolicy()
 
 
 def load(path: Path) -> Policy:
