@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.commands import check, demo, device, dock, export, ledger, station, up, user, verify
+from api.commands import check, demo, device, dock, export, ledger, station, up, user, verify, witness
 from storage.errors import LiuhenError
 
 
@@ -30,6 +30,7 @@ def make_cli() -> typer.Typer:
     cli.command("export")(export.export)
     cli.command("demo")(demo.demo)
     cli.add_typer(ledger.make(), name="log", help="查看存证链 · Look at the ledger")
+    cli.add_typer(witness.make(), name="witness", help="见证存证链 · Witness a ledger: for courts and auditors")
     admin = typer.Typer(help="管理 · Administration", no_args_is_help=True)
     admin.add_typer(station.make(), name="station", help="采集站 · Docking stations")
     admin.add_typer(user.make(), name="user", help="用户 · Users")
