@@ -27,8 +27,7 @@ from storage.clock import Clock
 from storage.errors import LiuhenError, NotFound, Refused, Transient
 from storage.ledger import entry, stamp_folder, stamps, timestamp, tsa_chain
 from storage.ledger.folder import LedgerFolder
-from storage.ledger.stamps import Archive, Examined, Kept, Log, Open, Record, Span
-from storage.ledger.tiles import TileTree
+from storage.ledger.stamps import Archive, Examined, Kept, Open, Record, Span
 from storage.ledger.tsa import Tsa
 from storage.records import Actor, CustodyEvent, JobKind, JobState
 
@@ -66,11 +65,11 @@ class Timestamps:
         Gives what was made. Raises NotFound (no checkpoint yet), and after having tried all what the authorities that
         failed have raised: Transient when one of them was down.
         """
-        stamp_folder.tidy(self._place.ledger, self._clock())
-        self._record_left_over()
         signed = self._folder.checkpoint()
         if signed is None:
             raise NotFound("存证链尚无检查点。", "the ledger has no checkpoint yet")
+        stamp_folder.tidy(self._place.ledger, self._clock())
+        self._record_left_over()
         made, failures = list[Kept](), list[LiuhenError]()
         for tsa in self._tsas:
             try:
@@ -193,11 +192,9 @@ class Timestamps:
 
 def open_archive(ledger: Path, opens: Open, roots: Sequence[x509.Certificate] | None) -> Archive:
     """The stamps of a log's folder, held against the tree that its checkpoint signs. Raises IntegrityError."""
-    folder = LedgerFolder(ledger)
-    signed = folder.checkpoint()
-    size = opens(signed).size if signed else 0
-    held = Log(opens, TileTree(folder.read).root, size)
-    return Archive(folder.read, stamp_folder.names(ledger), held, None if roots is None else anchors(roots))
+    read = LedgerFolder(ledger).read
+    trusted = None if roots is None else anchors(roots)
+    return Archive(read, stamp_folder.names(ledger), stamps.log_of(read, opens), trusted)
 
 
 def anchors(certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:

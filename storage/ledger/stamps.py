@@ -27,8 +27,9 @@ from cryptography import x509
 
 from storage.clock import iso
 from storage.errors import IntegrityError, LiuhenError
-from storage.ledger import timestamp, tsa_chain
+from storage.ledger import merkle, timestamp, tsa_chain
 from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.tiles import TileTree
 from storage.ledger.timestamp import Stamp
 from storage.ledger.tsa_chain import Certificates
 from storage.records import CustodyEvent
@@ -159,6 +160,12 @@ class Log:
     opens: Open
     root: Callable[[int], bytes]
     size: int
+
+
+def log_of(read: Read, opens: Open) -> Log:
+    """The log whose files `read` gives, at its published checkpoint. Raises IntegrityError, FileNotFoundError."""
+    size, tree = opens(read(CHECKPOINT)).size, TileTree(read)
+    return Log(opens, lambda count: merkle.range_root(0, count, tree.reader(size)), size)
 
 
 class Archive:
