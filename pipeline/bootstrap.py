@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipeline import timestamps
@@ -22,6 +23,7 @@ from pipeline.policy import Policy
 from pipeline.policy import load as load_policy
 from pipeline.schedule import Recurring, Schedule
 from pipeline.settings import Settings
+from pipeline.signing import open_log_key, own_vkey
 from pipeline.tier import Tier
 from pipeline.timestamps import Timestamps
 from storage import durable
@@ -30,11 +32,16 @@ from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
-from storage.ledger import checkpoint
+from storage.ledger import checkpoint, note, outbox
 from storage.ledger.guard import CheckpointGuard
-from storage.ledger.keys import LogKey, load_or_make
+from storage.ledger.keys import LogKey
+from storage.ledger.policy import Policy as WitnessPolicy
+from storage.ledger.policy import parse as parse_witness_policy
 from storage.ledger.sequencer import Sequencer
 from storage.records import JobKind, RetentionClass
+
+if TYPE_CHECKING:
+    from storage.ledger.cosigning import Cosigning
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,20 @@ class Services:
     workers: Workers
     runner: JobRunner
     schedule: Schedule
+    cosigning: Cosigning | None
 
     def start(self, *, threads: int | None = None, standby: bool = False) -> None:
         """`threads` 0 leaves the jobs, `standby` leaves the publishing to another process while there is one."""
         self.sequencer.start(standby=standby)
+        if self.cosigning is not None:
+            self.cosigning.start()
         self.schedule.start()
         self.workers.start(self.settings.workers if threads is None else threads)
 
     def stop(self) -> None:
         self.workers.stop()
+        if self.cosigning is not None:
+            self.cosigning.stop()
         self.sequencer.stop()
         self.catalogue.close()
 
@@ -87,7 +99,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     rules = check_rules(settings, policy)
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
-    log_key = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
+    log_key = open_log_key(settings, passphrase(settings), clock)
     sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
     schedule = Schedule(catalogue, recurring(settings, policy), clock)
     runner = JobRunner(
@@ -118,7 +130,31 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
         runner=runner,
         schedule=schedule,
+        cosigning=open_cosigning(settings, log_key),
     )
+
+
+def open_cosigning(settings: Settings, log_key: LogKey) -> Cosigning | None:
+    """What asks the witnesses of the setting's policy; None without one. Raises Refused naming what is wrong in it."""
+    rules = read_witness_policy(settings)
+    if rules is None:
+        return None
+    from storage.ledger.cosigning import Cosigning  # with an HTTP client that others do not need
+
+    return Cosigning(settings.ledger, rules, [log_key.verifier], settings.witness_seconds)
+
+
+def read_witness_policy(settings: Settings) -> WitnessPolicy | None:
+    """The witnesses' policy of the setting; None without one. Raises Refused naming what is wrong in it."""
+    if settings.witness_policy is None:
+        return None
+    try:
+        return parse_witness_policy(settings.witness_policy.read_bytes())
+    except OSError as error:
+        raise Refused(
+            f"无法读取见证策略文件 {settings.witness_policy}（LIUHEN_WITNESS_POLICY）。",
+            f"the witness policy {settings.witness_policy} (LIUHEN_WITNESS_POLICY) can't be read: {error}",
+        ) from error
 
 
 def open_tiers(settings: Settings) -> dict[str, BlobStore]:
@@ -142,6 +178,12 @@ def passphrase(settings: Settings) -> bytes:
     if not kept.exists():
         durable.write(kept, secrets.token_urlsafe(32).encode(), mode=0o600)
     return kept.read_bytes()
+
+
+def log_vkey(settings: Settings, catalogue: Catalogue) -> str:
+    """The ledger's present public key, for those who pin it now. The key is made when there is none yet."""
+    first = note.parse_vkey(own_vkey(settings, passphrase(settings)))
+    return str(outbox.keys(catalogue, first).current)
 
 
 def thresholds(policy: Policy) -> Thresholds:

@@ -14,7 +14,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-from storage.ledger import checkpoint, cosignature, merkle, note, tiles, witness_desk
+from pipeline.bootstrap import passphrase
+from pipeline.settings import Settings
+from storage.clock import now
+from storage.ledger import checkpoint, cosignature, merkle, note, tiles, witness_desk, witness_keys
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.witnessing import Request
 from tests.support.ledger import SIGNER, VKEY, bodies, log, reading
@@ -107,10 +110,11 @@ def run_witness(
     folder: Path, *, name: str = "witness.example/w1", port: int = 0, only: str = "both"
 ) -> Iterator[WitnessProcess]:
     """`liuhen witness run` on loopback, made and told to follow the test log at the first time."""
+    kinds = witness_keys.KINDS if only == "both" else (only,)
+    secret = passphrase(Settings(data=folder))
     if not (folder / "witness.json").exists():
-        assert liuhen("witness", "init", folder, "--name", name, "--only", only).returncode == 0
-        assert liuhen("witness", "trust", folder, VKEY).returncode == 0
-    vkeys = [line.split()[-1] for line in liuhen("witness", "show", folder).stdout.splitlines() if " key " in line]
+        witness_desk.init(folder, name, kinds, secret, now).trust(VKEY)
+    vkeys = witness_desk.load(folder, secret, now).vkeys
     process = subprocess.Popen(
         [sys.executable, "-m", "api.cli", "witness", "run", str(folder), "--port", str(port)],
         cwd=ROOT,
