@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import statistics
 import sys
 import threading
@@ -24,7 +25,8 @@ sys.path.insert(0, str(ROOT))
 
 from storage.catalogue import custody  # noqa: E402
 from storage.catalogue.catalogue import Catalogue  # noqa: E402
-from storage.ledger import checkpoint, keys, merkle, note, tiles  # noqa: E402
+from storage.ledger import checkpoint, keys, merkle, note, tiles, verify  # noqa: E402
+from storage.ledger.audit import Plan, audit_folder  # noqa: E402
 from storage.ledger.folder import LedgerFolder  # noqa: E402
 from storage.ledger.guard import CheckpointGuard  # noqa: E402
 from storage.ledger.proof import Proof, verify_receipt  # noqa: E402
@@ -199,15 +201,14 @@ def receipt(log: LedgerFolder, index: int, size: int, path: list[bytes], signed:
 
 
 def audit(folder: Path, _: int) -> dict[str, float]:
-    """The whole log verified from its files."""
-    from storage.ledger import verify
-
+    """The whole log verified from its files, on all processors."""
     log = LedgerFolder(folder / "ledger")
     vkey = keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).vkey
     drop_cache(folder / "ledger")
     found: list[verify.Audited] = []
-    spent = timed(lambda: found.append(verify.check(log.read, vkey, names=log.names())))
-    return {"seconds": spent, "size": found[0].checkpoint.size, "memory": peak()}
+    spent = timed(lambda: found.append(verify.finish(audit_folder(log, vkey, Plan()))))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return {"seconds": spent, "size": found[0].checkpoint.size, "memory": peak(), "each_child": children}
 
 
 def digest(folder: Path, mib: int) -> dict[str, float]:

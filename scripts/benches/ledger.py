@@ -98,6 +98,7 @@ def show_proofs(found: dict[str, Figures], peer: Figures, size: int) -> None:
         line("peak memory of that process", f"{made['memory']:.0f} MiB")
     if whole := found.get("audit"):
         words = f"{whole['seconds']:.1f} s ({whole['size'] / whole['seconds']:,.0f}/s), {whole['memory']:.0f} MiB"
+        words += f" and {whole['each_child']:.0f} MiB for each process"
         other = f"root alone {peer['root']:.1f} s" if peer else ""
         line(f"full audit of {whole['size']:,}, cold", words, other, "≤ 60 s for 1,000,000")
 

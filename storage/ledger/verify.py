@@ -4,35 +4,32 @@ Nothing is believed but the pinned public key. The steps, in this order (docs/le
 
 1 the checkpoint is signed by the log's key
 2 each entry bundle holds exactly its entries, and each entry hashes to its leaf in the level 0 tile
-3 each entry is well formed, its event id is new, and its `prev` is the leaf hash of its subject's previous entry
+3 each entry is well formed, its `prev` is the leaf hash of its subject's previous entry, and its event id is new
 4 each hash of a higher tile is the root of the full tile under it
 5 the root over all leaves is the signed one; where an older checkpoint is given, the log still begins with its tree
 6 every other file of the folder that belongs to the log (superseded partial tiles) agrees with it
+
+Steps 2 and most of 3 are done stretch by stretch (`storage.ledger.stretch`), by whoever is given as `Inspector`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from storage.errors import IntegrityError
-from storage.ledger import checkpoint, entry, merkle, note, tiles
+from storage.ledger import entry, heads, merkle, stretch, tiles
+from storage.ledger.blame import Blame
 from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.fault import Fault, Proves, located
 from storage.ledger.merkle import HASH_SIZE
+from storage.ledger.stretch import ID_SIZE, Seen, Stretch
 from storage.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Reader, Tile
 
-
-class Fault(IntegrityError):
-    """What is wrong with a log. `path`: the file; `span`: the bytes in it; `index`: the entry; None where unknown."""
-
-    def __init__(
-        self, zh: str, en: str, path: str, *, span: tuple[int, int] | None = None, index: int | None = None
-    ) -> None:
-        super().__init__(zh, en)
-        self.path = path
-        self.span = span
-        self.index = index
+Inspector = Callable[[Iterator[Stretch]], Iterator[Seen]]
+"""Gives what `stretch.inspect` sees of each stretch, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +42,31 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """A log that held. `unchecked`: files of the folder that the checkpoint says nothing about."""
+    """A log that held. `unchecked`: files of the folder that the checkpoint says nothing about.
+
+    `resumed`: of so many entries the first run alone has read the bundles. `since`: the older checkpoint it extends.
+    """
 
     checkpoint: Checkpoint
     subjects: int
     unchecked: tuple[str, ...]
+    resumed: int = 0
+    since: Checkpoint | None = None
+
+
+@dataclass(slots=True)
+class Standing:
+    """How far an audit has come: what it must remember of the first `len(roots)` full tiles.
+
+    `head`: the signed checkpoint it began with. `roots`: of the level 0 tiles. `ids`: digests of the event ids seen, by
+    their first byte. `last`: index and leaf hash of each subject's last entry.
+    """
+
+    vkey: str
+    head: bytes
+    roots: list[bytes] = field(default_factory=list)
+    ids: list[bytearray] = field(default_factory=lambda: [bytearray() for _ in range(256)])
+    last: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
 
 Steps = Generator[Progress, None, Audited]
@@ -67,17 +84,18 @@ def audit(
 
     `names`: the paths of all its files, if step 6 is wanted. `since`: a checkpoint kept from an earlier time, to see
     that nothing was cut off or rewritten since. `visit` is given each index and entry as it holds. Memory: one tile,
-    the ids and the subjects. Raises IntegrityError at the first wrong thing, a Fault where its place is known.
+    16 bytes for each entry, and the subjects. Raises Fault at the first wrong thing.
     """
-    verifier = note.parse_vkey(vkey)
-    head = _checkpoint(read, verifier)
-    earlier = _earlier(since, verifier, head)
-    return (yield from _Audit(read, head, earlier, visit).run(names))
+    return (yield from Audit(read, vkey, since=since, visit=visit).steps(names))
 
 
 def check(read: Reader, vkey: str, *, names: Iterable[str] | None = None, since: bytes | None = None) -> Audited:
     """`audit` without progress."""
-    steps = audit(read, vkey, names=names, since=since)
+    return finish(audit(read, vkey, names=names, since=since))
+
+
+def finish(steps: Steps) -> Audited:
+    """Run an audit to its end."""
     while True:
         try:
             next(steps)
@@ -86,104 +104,109 @@ def check(read: Reader, vkey: str, *, names: Iterable[str] | None = None, since:
             return result
 
 
-class _Audit:
+class Audit:
+    """One audit. `standing` is where an interrupted one stood; what it remembers is not read again (but step 4 is).
+
+    The signature is checked at once: raises Fault.
+    """
+
     def __init__(
         self,
         read: Reader,
-        head: Checkpoint,
-        earlier: Checkpoint | None,
-        visit: Callable[[int, bytes], None] | None,
+        vkey: str,
+        *,
+        since: bytes | None = None,
+        visit: Callable[[int, bytes], None] | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self._read = read
-        self._head = head
-        self._earlier = earlier
+        signed, self.head = heads.published(read, vkey)
+        self._older = [heads.older(each, vkey, self.head) for each in (since, standing and standing.head) if each]
+        self._since = self._older[0] if since else None
         self._visit = visit
-        self._tree = merkle.CompactRange()
-        self._ids: set[str] = set()
-        self._last: dict[str, tuple[int, str]] = {}
-        self._roots: list[bytes] = []
+        self._blame = Blame(read, self.head)
+        self.standing = standing or Standing(vkey, signed)
+        self.settled = True
+        """Is `standing` whole? False while a stretch is put to it."""
+        self._tail: list[bytes] = []
 
-    def run(self, names: Iterable[str] | None) -> Steps:
-        size = self._head.size
-        for first in range(0, size, WIDTH):
-            self._tile_of_entries(tiles.covering(0, first, size))
-            yield Progress(min(first + WIDTH, size), size)
-        self._upper_tiles()
+    def steps(self, names: Iterable[str] | None = None, inspect: Inspector | None = None, each: int = 1) -> Steps:
+        """Go through the log, `each` tiles at a time."""
+        begun, size = len(self.standing.roots), self.head.size
+        self._compare_resumed()
+        for seen in (inspect or self._inspect)(self._stretches(begun, each)):
+            self._take(seen)
+            yield Progress(min(seen.stretch.end * WIDTH, size), size)
+        self._compare_ids()
+        self._compare_upper_tiles()
         self._compare_roots()
-        return Audited(self._head, len(self._last), tuple(self._others(names or ())))
+        others = tuple(self._others(names or ()))
+        return Audited(self.head, len(self.standing.last), others, begun * WIDTH, self._since)
 
-    def _tile_of_entries(self, tile: Tile) -> None:
-        """Steps 2 and 3 for up to 256 entries."""
-        bundle = Tile(ENTRIES, tile.index, tile.width)
-        bodies = tiles.decode_bundle(self._content(bundle), bundle)
-        hashes = tiles.decode_tile(self._content(tile), tile)
-        offset, first = 0, tile.index * WIDTH
-        for position, (body, expected) in enumerate(zip(bodies, hashes, strict=True)):
-            span = (offset + 2, offset + 2 + len(body))
-            leaf = merkle.leaf_hash(body)
-            if leaf != expected:
-                raise self._blame(first + position, span, leaf, expected)
-            self._tree.append(leaf)
-            self._entry(first + position, body, leaf, bundle, span)
-            offset = span[1]
-        if tile.width == WIDTH:
-            self._roots.append(merkle.root(hashes))
+    def _stretches(self, begun: int, each: int) -> Iterator[Stretch]:
+        end = -(-self.head.size // WIDTH)
+        for first in range(begun, end, each):
+            yield Stretch(first, min(first + each, end), self.head.size, self._visit is not None)
 
-    def _entry(self, index: int, body: bytes, leaf: bytes, bundle: Tile, span: tuple[int, int]) -> None:
-        try:
-            found = entry.parse(body)
-        except IntegrityError as error:
-            raise Fault(
-                f"第 {index} 条：{error.zh}", f"entry {index}: {error}", bundle.path, span=span, index=index
-            ) from error
-        event = found.event
-        earlier, prev = self._last.get(event.subject, (None, None))
-        if event.id in self._ids:
-            zh, en = f"事件 {event.id} 出现两次", f"the event {event.id} is in the log twice"
-        elif found.prev != prev:
-            zh = f"prev 不是 {event.subject} 上一条（{earlier}）的哈希，保管链断裂"
-            en = (
-                f"its prev is not the hash of entry {earlier}, the last of {event.subject}: the custody chain is broken"
-            )
-        else:
-            zh = en = ""
-        if en:
-            raise Fault(f"第 {index} 条：{zh}。", f"entry {index}: {en}", bundle.path, span=span, index=index)
-        self._ids.add(event.id)
-        self._last[event.subject] = (index, leaf.hex())
-        if self._earlier and self._earlier.size == index + 1:
-            self._compare_earlier()
+    def _inspect(self, stretches: Iterator[Stretch]) -> Iterator[Seen]:
+        return (stretch.inspect(self._read, each) for each in stretches)
+
+    def _compare_resumed(self) -> None:
+        """The hash tiles of what an interrupted run has read must be the ones it read."""
+        for number, root in enumerate(self.standing.roots):
+            tile = Tile(0, number)
+            if merkle.root(tiles.decode_tile(self._content(tile), tile)) != root:
+                self._compare_older()
+                zh, en = "自审计中断以来，此文件已变", "this file has changed since the audit was interrupted"
+                raise Fault(f"{tile.path}：{zh}", f"{tile.path}: {en}", Proves.ALTERED, tile.path)
+
+    def _take(self, seen: Seen) -> None:
+        """Put a stretch to what stands: steps 2 and 3."""
+        self.settled, standing = False, self.standing
+        for subject, chain in seen.chains.items():
+            index, leaf = standing.last.get(subject, (None, None))
+            if chain.prev != (leaf.hex() if leaf else None):
+                raise self._blame.entry(chain.first, *stretch.broken_chain(subject, index))
+            standing.last[subject] = (chain.last, chain.leaf)
+        if seen.suspect:
+            raise self._blame.suspect(seen.suspect)
+        for at in range(0, len(seen.ids), ID_SIZE):
+            standing.ids[seen.ids[at]] += seen.ids[at : at + ID_SIZE]
+        standing.roots += seen.roots
+        self._tail = seen.tail
+        self.settled = not seen.tail  # a partial tile is read again when the audit is resumed
         if self._visit:
-            self._visit(index, body)
+            for tile, content in seen.bundles:
+                for index, body in enumerate(tiles.decode_bundle(content, tile), start=tile.index * WIDTH):
+                    self._visit(index, body)
 
-    def _blame(self, index: int, span: tuple[int, int], leaf: bytes, hashed: bytes) -> Fault:
-        """Which was altered, the entry (it hashes to `leaf`) or the hash in the tile: the signed root tells."""
-        tile = tiles.covering(0, index, self._head.size)
-        row = (index % WIDTH * HASH_SIZE, (index % WIDTH + 1) * HASH_SIZE)
-        if self._included(index, leaf):
-            zh, en = (
-                "叶哈希被改动，条目本身与签名一致",
-                "this leaf hash was altered; the entry is the one that was signed",
-            )
-            return _fault(tile.path, row, index, zh, en)
-        if self._included(index, hashed):
-            zh, en = "条目被改动，与签发时不符", "this entry was altered; it is not the one that was signed"
-        else:
-            zh, en = "条目与哈希均与签名不符", "this entry and the hashes over it are not those that were signed"
-        return _fault(Tile(ENTRIES, tile.index, tile.width).path, span, index, zh, en)
+    def _compare_ids(self) -> None:
+        """The end of step 3: no event id twice."""
+        twice: set[bytes] = set()
+        for bucket in self.standing.ids:
+            counted = Counter(bytes(bucket[at : at + ID_SIZE]) for at in range(0, len(bucket), ID_SIZE))
+            twice |= {digest for digest, count in counted.items() if count > 1}
+        if twice:
+            index, event_id = self._second(twice)
+            zh, en = f"事件 {event_id} 出现两次", f"the event {event_id} is in the log twice"
+            raise self._blame.entry(index, zh, en)
 
-    def _included(self, index: int, leaf: bytes) -> bool:
-        size = self._head.size
-        try:
-            path = merkle.inclusion_proof(index, size, tiles.TileTree(self._read).reader(size))
-            merkle.verify_inclusion(index, size, leaf, path, self._head.root)
-        except IntegrityError:
-            return False
-        return True
+    def _second(self, twice: set[bytes]) -> tuple[int, str]:
+        """The first entry whose event id was in the log before. The log is read a second time for it."""
+        met: set[bytes] = set()
+        for first in range(0, self.head.size, WIDTH):
+            bundle = tiles.covering(ENTRIES, first, self.head.size)
+            for index, body in enumerate(tiles.decode_bundle(self._content(bundle), bundle), start=first):
+                event_id = entry.parse(body).event.id
+                digest = stretch.id_digest(event_id)
+                if digest in met:
+                    return index, event_id
+                met |= {digest} & twice
+        raise Fault("审计期间文件被改动", "files were changed during the audit", Proves.ALTERED, "tile/entries")
 
-    def _upper_tiles(self) -> None:
+    def _compare_upper_tiles(self) -> None:
         """Step 4."""
-        level, roots = 1, self._roots
+        level, roots = 1, self.standing.roots
         while roots:
             above = []
             for first in range(0, len(roots), WIDTH):
@@ -196,33 +219,42 @@ class _Audit:
 
     def _compare_tile(self, tile: Tile, expected: bytes) -> None:
         content = self._content(tile)
-        tiles.decode_tile(content, tile)
         if content != expected:
             begin = _first_difference(content, expected) // HASH_SIZE * HASH_SIZE
             zh, en = "哈希与其下的条目不符", "this hash is not the root of the entries under it"
-            raise _fault(tile.path, (begin, begin + HASH_SIZE), None, zh, en)
+            raise located(Proves.ALTERED, tile.path, (begin, begin + HASH_SIZE), zh, en)
 
     def _compare_roots(self) -> None:
         """Step 5."""
-        if self._tree.root() != self._head.root:
+        size = self.head.size
+        if merkle.range_root(0, size, self._hash) != self.head.root:
             raise Fault(
-                f"全部 {self._head.size} 条条目的根哈希与已签名检查点不符：签发之后历史被整体改写。",
-                f"the root over all {self._head.size} entries is not the signed one: history was rewritten",
+                f"全部 {size} 条条目的根哈希与已签名检查点不符：签发之后历史被整体改写",
+                f"the root over all {size} entries is not the signed one: history was rewritten",
+                Proves.REWRITTEN,
                 "checkpoint",
             )
+        self._compare_older()
 
-    def _compare_earlier(self) -> None:
-        if self._earlier and self._tree.root() != self._earlier.root:
-            raise Fault(
-                f"前 {self._earlier.size} 条条目与所保存的旧检查点不符：历史被改写或分叉，签发者签署了两种历史。",
-                f"the first {self._earlier.size} entries are not those of the older checkpoint: history was forked, "
-                "and its signer signed both",
-                "checkpoint",
-            )
+    def _compare_older(self) -> None:
+        """Where the hash tiles lead to the signed root, an older checkpoint they don't lead to convicts its signer."""
+        read = tiles.TileTree(self._read).reader(self.head.size)
+        if merkle.range_root(0, self.head.size, read) == self.head.root:
+            for older in self._older:
+                if merkle.range_root(0, older.size, read) != older.root:
+                    raise heads.forked(older.size)
+
+    def _hash(self, level: int, index: int) -> bytes:
+        """A node of the tree, from the tiles' roots and the last leaves that were recomputed."""
+        if level >= HEIGHT:
+            first, last = index << (level - HEIGHT), (index + 1) << (level - HEIGHT)
+            return merkle.root(self.standing.roots[first:last])
+        first, last = (each - len(self.standing.roots) * WIDTH for each in (index << level, (index + 1) << level))
+        return merkle.root(self._tail[first:last])
 
     def _others(self, names: Iterable[str]) -> Iterable[str]:
         """Step 6; gives the files that can't be checked."""
-        current = {tile.path for tile in tiles.written(0, self._head.size)} | {"checkpoint"}
+        current = {tile.path for tile in tiles.written(0, self.head.size)} | {"checkpoint"}
         for name in names:
             tile = tiles.parse_path(name)
             if name in current:
@@ -234,11 +266,11 @@ class _Audit:
                     self._superseded(tile)
 
     def _covers(self, tile: Tile) -> bool:
-        count = self._head.size >> (HEIGHT * max(tile.level, 0))
+        count = self.head.size >> (HEIGHT * max(tile.level, 0))
         return tile.index * WIDTH + tile.width <= count
 
     def _superseded(self, tile: Tile) -> None:
-        current = tiles.covering(tile.level, tile.index * WIDTH, self._head.size)
+        current = tiles.covering(tile.level, tile.index * WIDTH, self.head.size)
         content, expected = self._read(tile.path), self._content(current)
         if tile.level == ENTRIES:
             expected = tiles.encode_bundle(tiles.decode_bundle(expected, current)[: tile.width])
@@ -246,48 +278,16 @@ class _Audit:
             expected = expected[: tile.width * HASH_SIZE]
         if content != expected:
             begin = _first_difference(content, expected)
-            zh = "与后来的完整文件不符"
-            raise _fault(tile.path, (begin, begin + 1), None, zh, "these bytes differ from the later, wider file")
+            zh, en = "与后来的完整文件不符", "these bytes differ from the later, wider file"
+            raise located(Proves.ALTERED, tile.path, (begin, begin + 1), zh, en)
 
     def _content(self, tile: Tile) -> bytes:
-        return tiles.read_tile(tile, self._read)
-
-
-def _checkpoint(read: Reader, verifier: note.Verifier) -> Checkpoint:
-    """Step 1."""
-    try:
-        return checkpoint.verify(read("checkpoint"), verifier)
-    except FileNotFoundError:
-        raise Fault("缺少检查点文件。", "the file checkpoint is missing", "checkpoint") from None
-    except IntegrityError as error:
-        raise Fault(error.zh, str(error), "checkpoint") from error
-
-
-def _earlier(since: bytes | None, verifier: note.Verifier, head: Checkpoint) -> Checkpoint | None:
-    if since is None:
-        return None
-    earlier = checkpoint.verify(since, verifier)
-    if earlier.size > head.size:
-        raise Fault(
-            f"存证链被截短：旧检查点有 {earlier.size} 条，现在只有 {head.size} 条。",
-            f"the log was cut short: the older checkpoint has {earlier.size} entries, now there are {head.size}",
-            "checkpoint",
-        )
-    return earlier
+        try:
+            return tiles.read_tile(tile, self._read)
+        except IntegrityError as error:
+            raise Fault(error.zh, error.en, Proves.NOT_WHOLE, tile.path) from error
 
 
 def _first_difference(left: bytes, right: bytes) -> int:
     pairs = enumerate(zip(left, right, strict=False))
     return next((position for position, (a, b) in pairs if a != b), min(len(left), len(right)))
-
-
-def _fault(path: str, span: tuple[int, int], index: int | None, zh: str, en: str) -> Fault:
-    where = "" if index is None else f"第 {index} 条，"
-    at = "" if index is None else f"entry {index}, "
-    return Fault(
-        f"{where}{path} 第 {span[0]}–{span[1]} 字节：{zh}。",
-        f"{at}{path} bytes {span[0]}–{span[1]}: {en}",
-        path,
-        span=span,
-        index=index,
-    )

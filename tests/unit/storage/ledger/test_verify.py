@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.errors import IntegrityError
-from storage.ledger import entry, merkle, tiles, verify
-from storage.ledger.verify import Fault, Progress
+from storage.ledger import entry, merkle, note, tiles, verify
+from storage.ledger.fault import Fault, Proves
+from storage.ledger.verify import Progress
 from tests.support.ledger import SIGNER, VKEY, bodies, event, log, reading
 
 ENTRIES = bodies(600)
@@ -142,3 +144,42 @@ def test_another_key_proves_nothing() -> None:
 
 def test_the_log_of_the_tests_is_made_of_tiles() -> None:
     assert {tile.path for tile in tiles.written(0, 600)} < set(FILES)
+
+
+def test_a_fault_says_what_it_proves() -> None:
+    found = fault(altered("tile/entries/001", 700))
+    assert found.proves is Proves.ALTERED
+    assert "says nothing against the signer" in str(found)
+    assert "与签发者无关" in found.zh
+
+
+def test_a_rule_broken_in_what_was_signed_convicts_the_writer() -> None:
+    broken = [*ENTRIES[:10], entry.encode(event(10, "recording:r1"), merkle.leaf_hash(ENTRIES[4]))]
+    assert fault(log(broken)).proves is Proves.RULE_BROKEN
+
+
+def test_a_rule_broken_in_what_was_never_signed_convicts_nobody() -> None:
+    """Entries and hashes changed together by somebody without the key."""
+    broken = [*ENTRIES[:599], entry.encode(event(599, "recording:r2"), None)]
+    found = fault(log(broken) | {"checkpoint": FILES["checkpoint"]})
+    assert (found.index, found.proves) == (599, Proves.ALTERED)
+
+
+def test_an_older_checkpoint_convicts_nobody_when_the_files_are_not_the_signed_ones() -> None:
+    found = fault(log(rewritten()) | {"checkpoint": FILES["checkpoint"]}, since=log(ENTRIES[:400])["checkpoint"])
+    assert found.proves is Proves.REWRITTEN
+
+
+def test_two_heads_of_one_size_are_a_fork() -> None:
+    assert fault(FILES, since=log(rewritten())["checkpoint"]).proves is Proves.FORKED
+
+
+def test_an_older_checkpoint_of_another_key_is_refused() -> None:
+    other = note.Ed25519Signer(SIGNER.name, Ed25519PrivateKey.generate())
+    found = fault(FILES, since=log(ENTRIES[:400], other)["checkpoint"])
+    assert "the older checkpoint that was kept" in str(found)
+
+
+def test_a_missing_file_proves_only_that_the_copy_is_not_whole() -> None:
+    files = {path: content for path, content in FILES.items() if path != "tile/entries/001"}
+    assert fault(files).proves is Proves.NOT_WHOLE
