@@ -129,18 +129,18 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
         runner=runner,
         schedule=schedule,
-        cosigning=open_cosigning(settings, log_key),
+        cosigning=open_cosigning(settings, sequencer),
     )
 
 
-def open_cosigning(settings: Settings, log_key: LogKey) -> Cosigning | None:
+def open_cosigning(settings: Settings, sequencer: Sequencer) -> Cosigning | None:
     """What asks the witnesses of the setting's policy; None without one. Raises Refused naming what is wrong in it."""
     rules = read_witness_policy(settings)
     if rules is None:
         return None
     from storage.ledger.cosigning import Cosigning  # with an HTTP client that others do not need
 
-    return Cosigning(settings.ledger, rules, [log_key.verifier], settings.witness_seconds)
+    return Cosigning(settings.ledger, rules, lambda: sequencer.keys().keys, settings.witness_seconds)
 
 
 def read_witness_policy(settings: Settings) -> WitnessPolicy | None:

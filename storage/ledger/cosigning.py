@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,8 @@ from storage.ledger.witness import DEADLINE, Answer, WitnessAhead, WitnessClient
 
 LONGEST_PAUSE = 600.0  # seconds between two attempts at a witness that is down
 _log = logging.getLogger(__name__)
+
+LogKeys = Callable[[], Sequence[note.Verifier]]
 
 
 class _Place:
@@ -43,12 +45,15 @@ class _Place:
 
 
 class Cosigning:
-    """Asks the witnesses of `rules` about the log in `folder`, which `logs` sign, at most every `seconds`."""
+    """Asks the witnesses of `rules` about the log in `folder`, at most every `seconds`.
 
-    def __init__(self, folder: Path, rules: Policy, logs: Collection[note.Verifier], seconds: float) -> None:
+    `logs` gives the log's keys, as they are at the time: they change.
+    """
+
+    def __init__(self, folder: Path, rules: Policy, logs: LogKeys, seconds: float) -> None:
         self._folder = LedgerFolder(folder)
         self._rules = rules
-        self._logs = tuple(logs)
+        self._logs = logs
         self._seconds = seconds
         self._places = [_Place(WitnessClient(url, witnesses)) for url, witnesses in _by_url(rules.witnesses).items()]
         self._target = b""
@@ -120,7 +125,7 @@ class Cosigning:
 
     def _recall(self) -> None:
         """After a start: who signed the witnessed checkpoint has probably seen no newer one."""
-        if found := witnessed.seen(self._folder.root, self._rules, self._logs):
+        if found := witnessed.seen(self._folder.root, self._rules, self._logs()):
             names = {each.witness.name for each in found.seen}
             for place in self._places:
                 if names & {witness.name for witness in place.client.witnesses}:
@@ -173,7 +178,7 @@ class Cosigning:
         seen = policy.cosigned(note.parse(signed), self._rules.witnesses)
         names = [each.witness.name for each in seen]
         if not self._kept and lines and self._rules.is_met(names):
-            witnessed.keep(self._folder.root, signed, self._rules, self._logs)
+            witnessed.keep(self._folder.root, signed, self._rules, self._logs())
             self._kept = True
             _log.info("witnessed: %d entries by %s", _size(signed), ", ".join(map(policy.printable, names)))
         return self._kept

@@ -203,7 +203,7 @@ def test_a_witness_that_is_not_there_fails() -> None:
 
 @contextlib.contextmanager
 def cosigning(desk: Desk, text: bytes) -> Iterator[Cosigning]:
-    made = Cosigning(desk.folder.root, policy.parse(text), LOGS, 0.05)
+    made = Cosigning(desk.folder.root, policy.parse(text), lambda: LOGS, 0.05)
     try:
         yield made
     finally:
