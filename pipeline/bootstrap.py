@@ -23,6 +23,7 @@ from pipeline.policy import Policy
 from pipeline.policy import load as load_policy
 from pipeline.schedule import Recurring, Schedule
 from pipeline.settings import Settings
+from pipeline.signing import open_log_key, own_vkey
 from pipeline.tier import Tier
 from pipeline.timestamps import Timestamps
 from storage import durable
@@ -31,9 +32,9 @@ from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
-from storage.ledger import checkpoint
+from storage.ledger import checkpoint, note, outbox
 from storage.ledger.guard import CheckpointGuard
-from storage.ledger.keys import LogKey, load_or_make
+from storage.ledger.keys import LogKey
 from storage.ledger.policy import Policy as WitnessPolicy
 from storage.ledger.policy import parse as parse_witness_policy
 from storage.ledger.sequencer import Sequencer
@@ -98,7 +99,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     rules = check_rules(settings, policy)
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
-    log_key = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
+    log_key = open_log_key(settings, passphrase(settings), clock)
     sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
     schedule = Schedule(catalogue, recurring(settings, policy), clock)
     runner = JobRunner(
@@ -177,6 +178,12 @@ def passphrase(settings: Settings) -> bytes:
     if not kept.exists():
         durable.write(kept, secrets.token_urlsafe(32).encode(), mode=0o600)
     return kept.read_bytes()
+
+
+def log_vkey(settings: Settings, catalogue: Catalogue) -> str:
+    """The ledger's present public key, for those who pin it now. The key is made when there is none yet."""
+    first = note.parse_vkey(own_vkey(settings, passphrase(settings)))
+    return str(outbox.keys(catalogue, first).current)
 
 
 def thresholds(policy: Policy) -> Thresholds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +31,14 @@ class Settings(BaseSettings):
     """Empty: local folders in the data directory. Else s3://bucket/prefix?endpoint=…; each tier gets its own prefix."""
     key_passphrase: SecretStr | None = None
     """Of the ledger's signing key. Empty: a random one is kept beside the key, mode 0600 (see docs/operations.md)."""
+    second_signatures: tuple[Literal["ml-dsa-44", "sm2"], ...] = ()
+    """Second signatures under each checkpoint, as JSON: ["ml-dsa-44"] against quantum computers, ["sm2"] for 国密."""
+    pkcs11_module: Path | None = None
+    """The PKCS#11 library of a hardware module that holds the ledger's key. None: the key is a file."""
+    pkcs11_token: str = "liuhen"
+    pkcs11_pin: SecretStr | None = None
+    guard: str = ""
+    """Where the last signed checkpoint is kept. Empty: beside the keys. Else s3://bucket/key?endpoint=…."""
     workers: int = Field(default=2, ge=1, le=64)
     """Threads that carry out jobs in this process."""
     max_upload: int = Field(default=64 << 30, ge=1 << 20)

@@ -34,13 +34,11 @@ def add(
 ) -> None:
     """登记采集站并生成密钥 · Enrol a station and make its key file. The private key is nowhere else."""
     from ingest.enrolment import Enrolment
-    from pipeline.bootstrap import passphrase
+    from pipeline.bootstrap import log_vkey
     from storage.clock import now
-    from storage.ledger.keys import load_or_make
 
     with _catalogue(data) as (settings, catalogue):
-        log = load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
-        Enrolment(catalogue, now).add(name, place, out, log.vkey)
+        Enrolment(catalogue, now).add(name, place, out, log_vkey(settings, catalogue))
     typer.echo(f"采集站 {name} 已登记，密钥文件：{out}\nstation {name} is enrolled, its key file is {out}", err=True)
 
 

@@ -131,7 +131,7 @@ def _own_key(settings: Settings) -> str | None:
     with contextlib.suppress(LiuhenError, OSError):
         origin = checkpoint.parse(note.parse((settings.ledger / "checkpoint").read_bytes()).text).origin
     with contextlib.suppress(LiuhenError, OSError):
-        return load(settings.keys / "ledger.pem", origin, passphrase(settings)).vkey
+        return str(load(settings.keys / "ledger.pem", origin, passphrase(settings)).verifier)
     return None
 
 

@@ -62,7 +62,7 @@ class Desk:
         folder.mkdir(parents=True, exist_ok=True)
         self.catalogue = Catalogue(f"sqlite:///{folder / 'liuhen.db'}")
         self.catalogue.migrate()
-        self.key = keys.load_or_make(folder / "ledger.pem", ORIGIN, PASSPHRASE)
+        self.key = keys.LogKey(keys.KeyFolder(folder, ORIGIN, PASSPHRASE).first())
         guard = CheckpointGuard(folder / "last-checkpoint")
         self.folder = LedgerFolder(folder / "ledger")
         self.sequencer = Sequencer(self.catalogue, self.folder.root, self.key, guard)

@@ -35,6 +35,11 @@ def record(session: Session, event: CustodyEvent) -> None:
     session.execute(_INSERT, row)
 
 
+def is_recorded(session: Session, event_id: str) -> bool:
+    """Whether the event is in the outbox or the ledger."""
+    return session.scalar(select(Entry.id).where(Entry.event_id == event_id)) is not None
+
+
 def chain(session: Session, subject: str) -> Sequence[Entry]:
     """The subject's custody chain, oldest first; events that are not sequenced yet come last."""
     rows = session.scalars(select(Entry).where(Entry.subject == subject).order_by(Entry.id)).all()

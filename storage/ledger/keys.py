@@ -1,4 +1,7 @@
-"""The log's signing key: an encrypted PKCS#8 PEM file, readable by its owner only."""
+"""The log's signing keys: encrypted files in a folder, or in a hardware module (`storage.ledger.hardware`).
+
+The first is `ledger.pem`, those that follow by rotation are `ledger-<key id>.pem`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage import durable
 from storage.errors import Refused
-from storage.ledger import note
+from storage.ledger import keyfile, note
 from storage.ledger.note import Signer
+
+FIRST = "ledger.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class LogKey:
     """
 
     signer: Signer
-    later: Callable[[str], Signer] | None = None
+    later: Callable[[str], Signer | None] | None = None
     seconds: tuple[Signer, ...] = ()
 
     @property
@@ -44,41 +47,63 @@ class LogKey:
         """The private key of a public one. Raises Refused when it is not there."""
         if vkey == self.vkey:
             return self.signer
-        if self.later is None:
-            raise Refused(f"缺少公钥 {vkey} 的私钥。", f"the private key of {vkey} is missing")
-        return self.later(vkey)
+        found = self.later(vkey) if self.later else None
+        if found is None:
+            raise Refused(
+                f"缺少公钥 {vkey} 的私钥。请从密钥备份恢复，或接入保存该密钥的密码设备。",
+                f"the private key of {vkey} is missing: restore its backup, or connect the module that holds it",
+            )
+        return found
 
 
-def make(file: Path, origin: str, passphrase: bytes) -> LogKey:
+@dataclass(frozen=True, slots=True)
+class KeyFolder:
+    """The key files of the log `origin` in `folder`."""
+
+    folder: Path
+    origin: str
+    passphrase: bytes
+
+    def first(self) -> Signer:
+        """The key the log began with, made at the very first start."""
+        file = self.folder / FIRST
+        return load(file, self.origin, self.passphrase) if file.exists() else make(file, self.origin, self.passphrase)
+
+    def has_first(self) -> bool:
+        return (self.folder / FIRST).exists()
+
+    def find(self, vkey: str) -> Signer | None:
+        """The key of a public one, None when there is no file of it. Raises Refused when the file can't be opened."""
+        file = self._file(note.parse_vkey(vkey))
+        if not file.exists():
+            return None
+        signer = load(file, self.origin, self.passphrase)
+        return signer if str(signer.verifier) == vkey else None
+
+    def make_next(self) -> Signer:
+        """A new key, kept in its file before anybody hears of it."""
+        private = Ed25519PrivateKey.generate()
+        signer = note.Ed25519Signer(self.origin, private)
+        keyfile.save(self._file(signer.verifier), private, self.passphrase)
+        return signer
+
+    def _file(self, key: note.Ed25519Verifier) -> Path:
+        return self.folder / f"ledger-{key.key_id.hex()}.pem"
+
+
+def make(file: Path, origin: str, passphrase: bytes) -> note.Ed25519Signer:
     """Make a new key and keep it in `file`, mode 0600. Raises Refused when the file is there already."""
-    if file.exists():
-        raise Refused(f"签名密钥 {file} 已存在，不会覆盖。", f"the signing key {file} exists and is never overwritten")
+    keyfile.check_absent(file)
     private = Ed25519PrivateKey.generate()
-    pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase),
-    )
-    key = LogKey(note.Ed25519Signer(origin, private))
-    note.parse_vkey(key.vkey)  # a name no verifier could read is refused before anything is signed
-    durable.write(file, pem, mode=0o600)
-    return key
+    signer = note.Ed25519Signer(origin, private)
+    note.parse_vkey(str(signer.verifier))  # a name no verifier could read is refused before anything is signed
+    keyfile.save(file, private, passphrase)
+    return signer
 
 
-def load(file: Path, origin: str, passphrase: bytes) -> LogKey:
+def load(file: Path, origin: str, passphrase: bytes) -> note.Ed25519Signer:
     """Open the key in `file`. Raises Refused: no such file, wrong passphrase, not an Ed25519 key."""
-    try:
-        private = serialization.load_pem_private_key(file.read_bytes(), passphrase)
-    except (OSError, ValueError, TypeError) as error:
-        raise Refused(
-            f"无法打开签名密钥 {file}：口令不对或文件损坏。请核对口令，或从密钥备份恢复该文件。",
-            f"the signing key {file} can't be opened ({error}): check the passphrase or restore its backup",
-        ) from error
+    private = keyfile.load(file, passphrase)
     if not isinstance(private, Ed25519PrivateKey):
         raise Refused(f"签名密钥 {file} 不是 Ed25519 密钥。", f"the signing key {file} is not an Ed25519 key")
-    return LogKey(note.Ed25519Signer(origin, private))
-
-
-def load_or_make(file: Path, origin: str, passphrase: bytes) -> LogKey:
-    """The log's key, made at the very first start."""
-    return load(file, origin, passphrase) if file.exists() else make(file, origin, passphrase)
+    return note.Ed25519Signer(origin, private)

@@ -43,7 +43,7 @@ from storage.catalogue.tables import (
 )
 from storage.clock import iso, new_id
 from storage.ledger.guard import CheckpointGuard
-from storage.ledger.keys import LogKey, load_or_make
+from storage.ledger.keys import KeyFolder, LogKey
 from storage.ledger.merkle import ChunkHasher
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent, Digest, RequestKind, RetentionClass, Role
@@ -106,7 +106,7 @@ def open_bureau(data: Path, database_url: str = "") -> Bureau:
     tiers = {tier.value: LocalBlobStore(settings.data / "blobs" / tier.value, clock=clock) for tier in RetentionClass}
     passphrase = settings.keys / "passphrase"
     passphrase.write_bytes(b"words")
-    key = load_or_make(settings.keys / "ledger.pem", settings.origin, b"words")
+    key = LogKey(KeyFolder(settings.keys, settings.origin, b"words").first())
     sequencer = Sequencer(catalogue, settings.ledger, key, CheckpointGuard(settings.keys / "last-checkpoint"))
     return Bureau(settings, catalogue, tiers, key, sequencer, clock, Policy())
 

@@ -113,7 +113,7 @@ def run_server(data: Path, *, break_at: str = "", **settings: Any) -> Iterator[S
 def enrol(data: Path, folder: Path, name: str = "ST-01") -> Path:
     """Enrol a station in the server's database, before its first start or while it runs, and give its key file."""
     settings = Settings(data=data)
-    log = keys.load_or_make(settings.keys / "ledger.pem", settings.origin, passphrase(settings))
+    log = keys.LogKey(keys.KeyFolder(settings.keys, settings.origin, passphrase(settings)).first())
     catalogue = open_catalogue(settings)
     Enrolment(catalogue, now).add(name, "test", folder / f"{name}.json", log.vkey)
     catalogue.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.errors import IntegrityError, Refused
 from storage.ledger import keys, note
@@ -11,10 +12,24 @@ ORIGIN = "example.org/liuhen"
 
 
 def test_the_key_made_at_the_first_start_is_loaded_at_the_next(tmp_path: Path) -> None:
-    file = tmp_path / "ledger.pem"
-    made = keys.load_or_make(file, ORIGIN, b"secret")
-    assert keys.load_or_make(file, ORIGIN, b"secret").vkey == made.vkey
-    assert note.parse_vkey(made.vkey) == made.verifier
+    made = keys.KeyFolder(tmp_path, ORIGIN, b"secret").first()
+    assert keys.KeyFolder(tmp_path, ORIGIN, b"secret").first().verifier == made.verifier
+    assert note.parse_vkey(str(made.verifier)) == made.verifier
+
+
+def test_a_later_key_is_found_by_its_public_key(tmp_path: Path) -> None:
+    folder = keys.KeyFolder(tmp_path, ORIGIN, b"secret")
+    first, later = folder.first(), folder.make_next()
+    key = keys.LogKey(first, folder.find)
+    assert key.find(str(first.verifier)) is first
+    assert key.find(str(later.verifier)).verifier == later.verifier
+
+
+def test_a_missing_later_key_is_named(tmp_path: Path) -> None:
+    folder = keys.KeyFolder(tmp_path, ORIGIN, b"secret")
+    key = keys.LogKey(folder.first(), folder.find)
+    with pytest.raises(Refused, match="restore its backup"):
+        key.find(str(note.Ed25519Signer(ORIGIN, Ed25519PrivateKey.generate()).verifier))
 
 
 def test_the_key_file_is_encrypted_and_for_its_owner_only(tmp_path: Path) -> None:
