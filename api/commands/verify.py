@@ -155,7 +155,7 @@ def _pinned(asked: Asked) -> tuple[str, list[tuple[str, str]]]:
 def _data(asked: Asked, recording: str | None) -> Outcome:
     vkey, said = _pinned(asked)
     with _open_data(asked, vkey) as check:
-        wrongs = check.wrongs(recording)
+        wrongs = check.wrongs(f"recording:{recording}" if recording else None)
         wrong = [(each.zh, each.en) for each in (wrongs if asked.everything else islice(wrongs, 1))]
         wrongs.close()
         counts = check.counts

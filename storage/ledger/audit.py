@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -38,12 +38,13 @@ SAVE_SHARE = 20  # and at least so many times what the last save took
 class Plan:
     """How a folder is audited.
 
-    `since`: an older checkpoint of the log. `state`: the file that remembers where an interrupted audit stood. `visit`
-    is given each index and entry, in order; it goes with no state, since what is remembered is not read again. `read`:
-    another way to read the checkpoint than the folder's own. `processes`: None for as many as there are processors.
+    `older`: checkpoints of the log kept from earlier. `state`: the file that remembers where an interrupted audit
+    stood. `visit` is given each index and entry, in order; it goes with no state, since what is remembered is not read
+    again. `read`: another way to read the checkpoint than the folder's own. `processes`: None for as many as there are
+    processors.
     """
 
-    since: bytes | None = None
+    older: Sequence[bytes] = ()
     state: Path | None = None
     visit: Callable[[int, bytes], None] | None = None
     read: Reader | None = None
@@ -56,7 +57,7 @@ def audit_folder(folder: LedgerFolder, vkey: str, plan: Plan) -> Steps:
     Raises Fault at the first wrong thing, Refused when the state is no use, Transient when a process was killed.
     """
     memory = _Memory(plan.state, folder.root)
-    audit = Audit(plan.read or folder.read, vkey, since=plan.since, visit=plan.visit, standing=memory.load(vkey))
+    audit = Audit(plan.read or folder.read, vkey, older=plan.older, visit=plan.visit, standing=memory.load(vkey))
     steps = audit.steps(folder.names(), *_inspector(folder, audit, plan))
     with memory.keeping(audit), contextlib.closing(steps):
         while True:

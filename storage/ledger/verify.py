@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from storage.errors import IntegrityError
@@ -44,14 +44,13 @@ class Progress:
 class Audited:
     """A log that held. `unchecked`: files of the folder that the checkpoint says nothing about.
 
-    `resumed`: of so many entries the first run alone has read the bundles. `since`: the older checkpoint it extends.
+    `resumed`: of so many entries the interrupted run alone has read the bundles.
     """
 
     checkpoint: Checkpoint
     subjects: int
     unchecked: tuple[str, ...]
     resumed: int = 0
-    since: Checkpoint | None = None
 
 
 @dataclass(slots=True)
@@ -86,7 +85,7 @@ def audit(
     that nothing was cut off or rewritten since. `visit` is given each index and entry as it holds. Memory: one tile,
     16 bytes for each entry, and the subjects. Raises Fault at the first wrong thing.
     """
-    return (yield from Audit(read, vkey, since=since, visit=visit).steps(names))
+    return (yield from Audit(read, vkey, older=[since] if since else [], visit=visit).steps(names))
 
 
 def check(read: Reader, vkey: str, *, names: Iterable[str] | None = None, since: bytes | None = None) -> Audited:
@@ -105,9 +104,10 @@ def finish(steps: Steps) -> Audited:
 
 
 class Audit:
-    """One audit. `standing` is where an interrupted one stood; what it remembers is not read again (but step 4 is).
+    """One audit. The signatures are checked at once: raises Fault.
 
-    The signature is checked at once: raises Fault.
+    `older`: checkpoints kept from earlier, which the log must extend. `standing`: where an interrupted audit stood; of
+    what it remembers only the hash tiles are read again.
     """
 
     def __init__(
@@ -115,14 +115,14 @@ class Audit:
         read: Reader,
         vkey: str,
         *,
-        since: bytes | None = None,
+        older: Sequence[bytes] = (),
         visit: Callable[[int, bytes], None] | None = None,
         standing: Standing | None = None,
     ) -> None:
         self._read = read
         signed, self.head = heads.published(read, vkey)
-        self._older = [heads.older(each, vkey, self.head) for each in (since, standing and standing.head) if each]
-        self._since = self._older[0] if since else None
+        remembered = [standing.head] if standing else []
+        self._older = [heads.older(each, vkey, self.head) for each in [*older, *remembered]]
         self._visit = visit
         self._blame = Blame(read, self.head)
         self.standing = standing or Standing(vkey, signed)
@@ -141,7 +141,7 @@ class Audit:
         self._compare_upper_tiles()
         self._compare_roots()
         others = tuple(self._others(names or ()))
-        return Audited(self.head, len(self.standing.last), others, begun * WIDTH, self._since)
+        return Audited(self.head, len(self.standing.last), others, begun * WIDTH)
 
     def _stretches(self, begun: int, each: int) -> Iterator[Stretch]:
         end = -(-self.head.size // WIDTH)

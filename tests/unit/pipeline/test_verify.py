@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +19,11 @@ from pipeline.verify import DataCheck, DataPlace
 from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Export, Recording
-from storage.errors import LiuhenError
-from storage.ledger import checkpoint
+from storage.errors import LiuhenError, NotFound, Refused
+from storage.ledger import checkpoint, merkle, tiles
 from storage.records import Actor, RetentionClass
 from tests.support.exported import Bureau, export, exported, fill, open_bureau
+from tests.support.ledger import log
 
 __all__ = ["exported"]
 
@@ -34,15 +37,19 @@ def data(exported: Made, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported[0].settings.data, tmp_path / "data"))
 
 
-def check(data: Path, exported: Made, *, recording: str | None = None) -> tuple[list[str], DataCheck]:
+def check(
+    data: Path, exported: Made, *, subject: str | None = None, since: bool = True, **given: Any
+) -> tuple[list[str], DataCheck]:
     """What is wrong, in English, everything of it."""
     settings = Settings(data=data)
     catalogue = Catalogue(settings.database)
     tiers = {tier.value: LocalBlobStore(data / "blobs" / tier.value) for tier in RetentionClass}
-    since = (settings.keys / "last-checkpoint").read_bytes()
-    made = DataCheck(DataPlace(catalogue, tiers, settings.ledger, exported[0].key.vkey, since))
-    found = [wrong.en for wrong in made.wrongs(recording)]
-    catalogue.close()
+    guarded = (settings.keys / "last-checkpoint").read_bytes() if since else None
+    made = DataCheck(DataPlace(catalogue, tiers, settings.ledger, exported[0].key.vkey, guarded, **given))
+    try:
+        found = [wrong.en for wrong in made.wrongs(subject)]
+    finally:
+        catalogue.close()
     return found, made
 
 
@@ -290,8 +297,83 @@ def test_events_that_wait_are_counted_not_blamed(data: Path, exported: Made) -> 
 
 def test_one_recording_leaves_others_aside(data: Path, exported: Made) -> None:
     flip(stored(data, "originals"), 1)
-    assert check(data, exported, recording="another")[0] == []
-    assert len(check(data, exported, recording=exported[0].recording)[0]) == 1
+    assert check(data, exported, subject="user:officer")[0] == []
+    assert len(check(data, exported, subject=f"recording:{exported[0].recording}")[0]) == 1
+
+
+def test_a_chain_is_counted_from_the_folder(data: Path, exported: Made) -> None:
+    recording = f"recording:{exported[0].recording}"
+    chain = check(data, exported, subject=recording)[1].chain
+    bodies = [each for each in entries(data) if json.loads(each)["subject"] == recording]
+    assert chain is not None
+    assert (chain.length, chain.waiting) == (len(bodies), 0)
+    assert chain.head == merkle.leaf_hash(bodies[-1]).hex()
+    assert chain.first is not None
+    assert chain.first[1] == json.loads(bodies[0])["event"]
+
+
+def entries(data: Path) -> list[bytes]:
+    bundle = tiles.covering(tiles.ENTRIES, 0, ENTRIES)
+    return tiles.decode_bundle((data / "ledger" / bundle.path).read_bytes(), bundle)
+
+
+def test_a_chain_that_does_not_exist_is_no_sound_chain(data: Path, exported: Made) -> None:
+    with pytest.raises(NotFound, match="no entry of recording:another"):
+        check(data, exported, subject="recording:another")
+
+
+def test_a_chain_broken_in_the_folder_is_named_whatever_the_database_says(data: Path, exported: Made) -> None:
+    """The folder's entries and hashes are made anew, and signed, with one entry's `prev` wrong; the rows follow."""
+    key, bodies = exported[0].key, entries(data)
+    last = max(index for index, body in enumerate(bodies) if b'"prev":null' not in body)
+    bodies[last] = re.sub(rb'"prev":"[0-9a-f]{8}', b'"prev":"00000000', bodies[last])
+    for path, content in log(bodies, key.signer).items():
+        (data / "ledger" / path).write_bytes(content)
+    change(data, "UPDATE entries SET body = ?, leaf = ? WHERE log_index = ?", bodies[last],
+           merkle.leaf_hash(bodies[last]), last)  # fmt: skip
+    found, _ = check(data, exported, since=False)
+    assert len(found) == 1
+    assert "the custody chain is broken" in found[0]
+    assert "broke its own rules, under its own signature" in found[0]
+
+
+def test_an_auditors_own_checkpoint_convicts_a_fork(data: Path, exported: Made) -> None:
+    key = exported[0].key
+    kept = log(entries(data)[:-1][::-1], key.signer)["checkpoint"]
+    found, _ = check(data, exported, kept=kept)
+    assert len(found) == 1
+    assert "history was forked" in found[0]
+    assert check(data, exported, kept=log(entries(data)[:5], key.signer)["checkpoint"])[0] == []
+
+
+def test_an_interrupted_verification_does_not_read_sound_files_again(
+    data: Path, exported: Made, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    path = stored(data, "exports")  # read last
+    sound = path.read_bytes()
+    flip(path, 3)
+    settings = Settings(data=data)
+    catalogue = Catalogue(settings.database)
+    tiers = {tier.value: LocalBlobStore(data / "blobs" / tier.value) for tier in RetentionClass}
+    place = DataPlace(catalogue, tiers, settings.ledger, exported[0].key.vkey, state=state)
+    first = DataCheck(place).wrongs()
+    assert path.name in next(first).en
+    first.close()
+    path.write_bytes(sound)
+    with state.open("a") as handle:
+        handle.write(f"five_years/{path.name} cut off by a cras")
+    second = DataCheck(place)
+    assert list(second.wrongs()) == []
+    catalogue.close()
+    assert (second.counts.files, second.counts.resumed) == (1, 4)
+    assert not state.exists()
+
+
+def test_the_state_of_another_ledger_is_refused(data: Path, exported: Made, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("liuhen.verify-state/1 another+key\n")
+    with pytest.raises(Refused, match="no verification state of this ledger"):
+        check(data, exported, state=tmp_path / "state")
 
 
 def test_stopping_at_the_first_reads_no_further(data: Path, exported: Made) -> None:
