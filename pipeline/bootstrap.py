@@ -32,7 +32,7 @@ from storage.blobs.local import LocalBlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
-from storage.ledger import checkpoint, note, outbox
+from storage.ledger import note, outbox
 from storage.ledger.guard import CheckpointGuard
 from storage.ledger.keys import LogKey
 from storage.ledger.policy import Policy as WitnessPolicy
@@ -97,6 +97,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         durable.make_directory(folder.absolute())
     policy = load_policy(settings.policy)
     rules = check_rules(settings, policy)
+    witnesses = read_witness_policy(settings)
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
     log_key = open_log_key(settings, passphrase(settings), clock)
@@ -130,13 +131,12 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
         workers=Workers(catalogue, runner, make_broker(settings.broker_url), clock),
         runner=runner,
         schedule=schedule,
-        cosigning=open_cosigning(settings, sequencer),
+        cosigning=open_cosigning(settings, witnesses, sequencer),
     )
 
 
-def open_cosigning(settings: Settings, sequencer: Sequencer) -> Cosigning | None:
-    """What asks the witnesses of the setting's policy; None without one. Raises Refused naming what is wrong in it."""
-    rules = read_witness_policy(settings)
+def open_cosigning(settings: Settings, rules: WitnessPolicy | None, sequencer: Sequencer) -> Cosigning | None:
+    """What asks the witnesses of a policy; None without one."""
     if rules is None:
         return None
     from storage.ledger.cosigning import Cosigning  # with an HTTP client that others do not need
@@ -235,7 +235,7 @@ def recurring(settings: Settings, policy: Policy) -> list[Recurring]:
 def open_timestamps(settings: Settings, policy: Policy, catalogue: Catalogue, key: LogKey, clock: Clock) -> Timestamps:
     """The use case of timestamps over checkpoints. Raises Refused naming roots that can't be read."""
     roots = timestamps.read_roots([settings.policy.parent / path for path in policy.time.roots])
-    place = timestamps.Place(catalogue, settings.ledger, lambda signed: checkpoint.verify(signed, key.verifier))
+    place = timestamps.Place(catalogue, settings.ledger, key.verifier)
     return Timestamps(place, policy.time, roots, clock)
 
 

@@ -25,8 +25,9 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Job
 from storage.clock import Clock
 from storage.errors import LiuhenError, NotFound, Refused, Transient
-from storage.ledger import entry, stamp_folder, stamps, timestamp, tsa_chain
+from storage.ledger import entry, outbox, stamp_folder, stamps, timestamp, tsa_chain
 from storage.ledger.folder import LedgerFolder
+from storage.ledger.note import Ed25519Verifier
 from storage.ledger.stamps import Archive, Examined, Kept, Open, Record, Span
 from storage.ledger.tsa import Tsa
 from storage.records import Actor, CustodyEvent, JobKind, JobState
@@ -39,11 +40,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the log lies and how its checkpoints are read."""
+    """Where the log lies, and the key it began with."""
 
     catalogue: Catalogue
     ledger: Path
-    opens: Open
+    key: Ed25519Verifier
+
+    @property
+    def opens(self) -> Open:
+        """Reads a checkpoint by the key of its size."""
+        return outbox.keys(self.catalogue, self.key).verify
 
 
 class Timestamps:
