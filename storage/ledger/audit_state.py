@@ -1,7 +1,7 @@
 """Where an interrupted audit of a log stood, kept in a file of the auditor's own so that it can go on from there.
 
     liuhen.audit-state/1 <SHA-256 of all that follows, hex>
-    {"key": …, "checkpoint": …, "tiles": n, "last": {subject: [index, leaf hash in hex]}}
+    {"key": …, "checkpoint": …, "tiles": n, "last": {subject: [index, leaf hash in hex]}, "rotations": [index]}
     n roots of full level 0 tiles, 32 bytes each, then the event ids' digests, 16 bytes each
 
 It is bound to the log's key and to the tree that was read: the roots in it must lead to the signed root of today.
@@ -49,6 +49,7 @@ def _encode(standing: Standing) -> bytes:
         "checkpoint": standing.head.decode("utf-8"),
         "tiles": len(standing.roots),
         "last": {subject: (index, leaf.hex()) for subject, (index, leaf) in standing.last.items()},
+        "rotations": standing.rotations,
     }
     line = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     return b"".join([line, *standing.roots, *standing.ids])
@@ -60,7 +61,7 @@ def _decode(content: bytes) -> Standing:
     ends = facts["tiles"] * HASH_SIZE
     roots = [rest[at : at + HASH_SIZE] for at in range(0, ends, HASH_SIZE)]
     last = {subject: (index, bytes.fromhex(leaf)) for subject, (index, leaf) in facts["last"].items()}
-    standing = Standing(facts["key"], facts["checkpoint"].encode(), roots, last=last)
+    standing = Standing(facts["key"], facts["checkpoint"].encode(), roots, last=last, rotations=facts["rotations"])
     for at in range(ends, len(rest), ID_SIZE):
         standing.ids[rest[at]] += rest[at : at + ID_SIZE]
     return standing

@@ -1,24 +1,36 @@
-"""Which checkpoints an audit believes: the one in the log, and one that somebody kept from earlier. Pure."""
+"""Which checkpoints an audit believes: the one in the log, and one that somebody kept from earlier. Pure.
+
+The log's keys over time are learned from the pinned one and the log's file `rotations`.
+"""
 
 from __future__ import annotations
 
 from storage.errors import IntegrityError
-from storage.ledger import checkpoint, note
+from storage.ledger import proof, rotation
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.fault import Fault, Proves
+from storage.ledger.logkeys import LogKeys
 from storage.ledger.tiles import Reader
 
 
-def signed_head(signed: bytes, vkey: str) -> Checkpoint:
-    """The one place where an audit comes to believe a checkpoint. Raises IntegrityError."""
-    return checkpoint.verify(signed, note.parse_vkey(vkey))
+def keys(read: Reader, vkey: str) -> tuple[LogKeys, list[bytes]]:
+    """The log's keys over time, and the checkpoints by which one handed over to the next. Raises Fault."""
+    try:
+        content = read(rotation.FILE)
+    except FileNotFoundError:
+        content = b""
+    try:
+        learned = rotation.learn(vkey, content)
+        return learned, [proof.parse(each).checkpoint for each in rotation.split(content)]
+    except IntegrityError as error:
+        raise Fault(error.zh, str(error), Proves.NOT_THE_KEYS, rotation.FILE) from error
 
 
-def published(read: Reader, vkey: str) -> tuple[bytes, Checkpoint]:
+def published(read: Reader, known: LogKeys) -> tuple[bytes, Checkpoint]:
     """The checkpoint as it stands in the log, and what it says. Raises Fault."""
     try:
         signed = read("checkpoint")
-        return signed, signed_head(signed, vkey)
+        return signed, known.verify(signed)
     except FileNotFoundError:
         zh, en = "缺少检查点文件", "the file checkpoint is missing"
         raise Fault(zh, en, Proves.NOT_WHOLE, "checkpoint") from None
@@ -26,10 +38,10 @@ def published(read: Reader, vkey: str) -> tuple[bytes, Checkpoint]:
         raise Fault(error.zh, str(error), Proves.NOT_THE_KEYS, "checkpoint") from error
 
 
-def older(signed: bytes, vkey: str, head: Checkpoint) -> Checkpoint:
+def older(signed: bytes, known: LogKeys, head: Checkpoint) -> Checkpoint:
     """A checkpoint kept from earlier, compared with the present one as far as the log is not needed. Raises Fault."""
     try:
-        kept = signed_head(signed, vkey)
+        kept = known.verify(signed)
     except IntegrityError as error:
         zh, en = f"所保存的旧检查点：{error.zh}", f"the older checkpoint that was kept: {error}"
         raise Fault(zh, en, Proves.NOT_THE_KEYS, "") from error

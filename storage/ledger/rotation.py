@@ -99,8 +99,10 @@ def learn(vkey: str, rotations: bytes) -> LogKeys:
 
 def split(rotations: bytes) -> list[bytes]:
     """The single proofs in a file `rotations`."""
+    if not rotations:
+        return []
     starts = [found.start() for found in re.finditer(rb"^" + re.escape(proof.HEADER.encode()) + rb"$", rotations, re.M)]
-    if rotations and starts[:1] != [0]:
+    if starts[:1] != [0]:
         _refuse("文件开头不是证明", "the file does not begin with a proof")
     return [rotations[begin:end] for begin, end in zip(starts, [*starts[1:], None], strict=True)]
 

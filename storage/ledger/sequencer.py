@@ -287,7 +287,7 @@ class Sequencer:
 
     def _publish(self, signed: bytes) -> None:
         """E."""
-        self._write_rotations()
+        self._write_rotations(self._head(signed).size)
         self._folder.write(CHECKPOINT, signed)
 
     def _signed(self, head: Checkpoint) -> bytes:
@@ -297,7 +297,7 @@ class Sequencer:
             keys.insert(0, self._keys.key_of(head.size - 1))
         return note.sign(head.text(), *(self._key.find(str(key)) for key in keys), *self._key.seconds)
 
-    def _write_rotations(self) -> None:
+    def _write_rotations(self, size: int) -> None:
         """Add to the file of rotations what it lacks: the newest, or all after the folder was lost."""
         if not self._keys.turns:
             return
@@ -305,12 +305,13 @@ class Sequencer:
             proofs = rotation.split(self._folder.read(rotation.FILE))
         except FileNotFoundError:
             proofs = []
-        if missing := self._keys.turns[len(proofs) :]:
-            self._folder.write(rotation.FILE, b"".join([*proofs, *map(self._prove_rotation, missing)]))
+        read = self._reader(size)
+        new = [self._prove_rotation(index, read) for index in self._keys.turns[len(proofs) :]]
+        if new:
+            self._folder.write(rotation.FILE, b"".join([*proofs, *new]))
 
-    def _prove_rotation(self, index: int) -> bytes:
+    def _prove_rotation(self, index: int, read: merkle.HashReader) -> bytes:
         [found] = outbox.from_index(self._catalogue, index, 1)
-        read = self._reader(index + 1)
         head = Checkpoint(self._key.origin, index + 1, merkle.range_root(0, index + 1, read))
         return rotation.prove(index, merkle.inclusion_proof(index, index + 1, read), self._signed(head), found.body)
 

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from storage.errors import IntegrityError
-from storage.ledger import entry, merkle, tiles
+from storage.ledger import entry, merkle, rotation, tiles
 from storage.ledger.tiles import ENTRIES, WIDTH, Reader, Tile
 
 ID_SIZE = 16
@@ -62,6 +62,7 @@ class Seen:
 
     `count`: entries that hold. `ids`: `ID_SIZE` bytes for each. `chains`: by subject, in the order they begin.
     `roots`: of its full tiles. `tail`: the leaf hashes of its partial tile, if it has one. `bundles`: if asked for.
+    `rotations`: the entries by which one key of the log hands over to the next.
     """
 
     stretch: Stretch
@@ -71,6 +72,7 @@ class Seen:
     roots: list[bytes] = field(default_factory=list)
     tail: list[bytes] = field(default_factory=list)
     bundles: list[tuple[Tile, bytes]] = field(default_factory=list)
+    rotations: list[int] = field(default_factory=list)
     suspect: Suspect | None = None
 
 
@@ -144,6 +146,8 @@ def _entry(index: int, body: bytes, leaf: bytes, seen: Seen) -> tuple[str, str] 
         return broken_chain(subject, chain.last)
     else:
         chain.last, chain.leaf = index, leaf
+    if rotation.is_rotation(found.event):
+        seen.rotations.append(index)
     seen.ids += id_digest(found.event.id)
     seen.count += 1
     return None

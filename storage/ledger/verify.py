@@ -2,10 +2,10 @@
 
 Nothing is believed but the pinned public key. The steps, in this order (docs/ledger.md numbers them the same way):
 
-1 the checkpoint is signed by the log's key
+1 the checkpoint is signed by the log's key; keys that followed it by rotation are proved by the file `rotations`
 2 each entry bundle holds exactly its entries, and each entry hashes to its leaf in the level 0 tile
 3 each entry is well formed, its `prev` is the leaf hash of its subject's previous entry, and its event id is new
-4 each hash of a higher tile is the root of the full tile under it
+4 each hash of a higher tile is the root of the full tile under it; the rotations are those among the entries
 5 the root over all leaves is the signed one; where an older checkpoint is given, the log still begins with its tree
 6 every other file of the folder that belongs to the log (superseded partial tiles) agrees with it
 
@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from storage.errors import IntegrityError
-from storage.ledger import entry, heads, merkle, stretch, tiles
+from storage.ledger import entry, heads, merkle, rotation, stretch, tiles
 from storage.ledger.blame import Blame
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.fault import Fault, Proves, located
@@ -58,7 +58,8 @@ class Standing:
     """How far an audit has come: what it must remember of the first `len(roots)` full tiles.
 
     `head`: the signed checkpoint it began with. `roots`: of the level 0 tiles. `ids`: digests of the event ids seen, by
-    their first byte. `last`: index and leaf hash of each subject's last entry.
+    their first byte. `last`: index and leaf hash of each subject's last entry. `rotations`: indexes of the log's keys'
+    rotations.
     """
 
     vkey: str
@@ -66,6 +67,7 @@ class Standing:
     roots: list[bytes] = field(default_factory=list)
     ids: list[bytearray] = field(default_factory=lambda: [bytearray() for _ in range(256)])
     last: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    rotations: list[int] = field(default_factory=list)
 
 
 Steps = Generator[Progress, None, Audited]
@@ -120,9 +122,10 @@ class Audit:
         standing: Standing | None = None,
     ) -> None:
         self._read = read
-        signed, self.head = heads.published(read, vkey)
+        self._keys, handovers = heads.keys(read, vkey)
+        signed, self.head = heads.published(read, self._keys)
         remembered = [standing.head] if standing else []
-        self._older = [heads.older(each, vkey, self.head) for each in [*older, *remembered]]
+        self._older = [heads.older(each, self._keys, self.head) for each in [*older, *remembered, *handovers]]
         self._visit = visit
         self._blame = Blame(read, self.head)
         self.standing = standing or Standing(vkey, signed)
@@ -138,6 +141,7 @@ class Audit:
             self._take(seen)
             yield Progress(min(seen.stretch.end * WIDTH, size), size)
         self._compare_ids()
+        self._compare_rotations()
         self._compare_upper_tiles()
         self._compare_roots()
         others = tuple(self._others(names or ()))
@@ -172,6 +176,7 @@ class Audit:
             raise self._blame.suspect(seen.suspect)
         for at in range(0, len(seen.ids), ID_SIZE):
             standing.ids[seen.ids[at]] += seen.ids[at : at + ID_SIZE]
+        standing.rotations += seen.rotations
         standing.roots += seen.roots
         self._tail = seen.tail
         self.settled = not seen.tail  # a partial tile is read again when the audit is resumed
@@ -190,6 +195,13 @@ class Audit:
             index, event_id = self._second(twice)
             zh, en = f"事件 {event_id} 出现两次", f"the event {event_id} is in the log twice"
             raise self._blame.entry(index, zh, en)
+
+    def _compare_rotations(self) -> None:
+        """The entries by which one key handed over to the next are those of the file `rotations`."""
+        if tuple(self.standing.rotations) != self._keys.turns:
+            zh = f"文件 {rotation.FILE} 与存证链中的密钥轮换条目不符"
+            en = f"the file {rotation.FILE} does not name the rotations that are among the entries"
+            raise Fault(zh, en, Proves.NOT_WHOLE, rotation.FILE)
 
     def _second(self, twice: set[bytes]) -> tuple[int, str]:
         """The first entry whose event id was in the log before. The log is read a second time for it."""
@@ -254,7 +266,7 @@ class Audit:
 
     def _others(self, names: Iterable[str]) -> Iterable[str]:
         """Step 6; gives the files that can't be checked."""
-        current = {tile.path for tile in tiles.written(0, self.head.size)} | {"checkpoint"}
+        current = {tile.path for tile in tiles.written(0, self.head.size)} | {"checkpoint", rotation.FILE}
         for name in names:
             tile = tiles.parse_path(name)
             if name in current:
