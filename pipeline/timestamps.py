@@ -25,10 +25,11 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Job
 from storage.clock import Clock
 from storage.errors import LiuhenError, NotFound, Refused, Transient
-from storage.ledger import entry, outbox, stamp_folder, stamps, timestamp, tsa_chain
+from storage.ledger import entry, outbox, renewal, stamp_folder, stamps, timestamp, tsa_chain
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.note import Ed25519Verifier
-from storage.ledger.stamps import Archive, Examined, Kept, Open, Record, Span
+from storage.ledger.renewal import Span
+from storage.ledger.stamps import Archive, Examined, Kept, Open, Record
 from storage.ledger.tsa import Tsa
 from storage.records import Actor, CustodyEvent, JobKind, JobState
 
@@ -167,7 +168,7 @@ class Timestamps:
         contents = {f"{path}/{name}": content for name, content in evidence.items()}
         for each in old:
             contents |= {f"{each.path}/{name}": self._folder.read(f"{each.path}/{name}") for name in each.files}
-        manifest = stamps.write_manifest(contents, self._policy.digest)
+        manifest = renewal.write_manifest(contents, self._policy.digest)
         stamp, files = self._ask(tsa, manifest)
         if stamp.valid_until <= end:
             log.warning("the authority's certificate expires as soon: not renewed", tsa=tsa.name, end=end.isoformat())
@@ -177,13 +178,13 @@ class Timestamps:
     def _ends(self) -> dict[str, datetime]:
         """Until when each recorded stamp holds, with its renewals, by what the ledger says of them."""
         limit = self._clock() + timedelta(days=self._policy.renew_before_days)
-        return stamps.valid_until([self._span(each) for each in self._records()], limit)
+        return renewal.valid_until([self._span(each) for each in self._records()], limit)
 
     def _span(self, each: Record) -> Span:
         if each.span.size is not None:
             return each.span
         try:
-            lines = stamps.read_manifest(self._folder.read(f"{each.path}/{stamps.MANIFEST}"))
+            lines = renewal.read_manifest(self._folder.read(f"{each.path}/{stamps.MANIFEST}"))
         except FileNotFoundError:
             lines = {}
         return replace(each.span, lines=lines)

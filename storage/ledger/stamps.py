@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +28,7 @@ from storage.clock import iso
 from storage.errors import IntegrityError, LiuhenError
 from storage.ledger import merkle, timestamp, tsa_chain
 from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.renewal import Span, digest_of, read_manifest, valid_until
 from storage.ledger.tiles import TileTree
 from storage.ledger.timestamp import Stamp
 from storage.ledger.tsa_chain import Certificates
@@ -37,8 +37,6 @@ from storage.records import CustodyEvent
 EVENT, SUBJECT = "ledger.timestamped", "ledger:time"
 FOLDER, RENEWED = "timestamps", "renewed"
 CHECKPOINT, MANIFEST, REPLY, CHAIN, OLD = "checkpoint", "manifest", "reply.tsr", "chain.pem", "old-"
-_LINE = re.compile(r"([0-9a-f]{64}|[0-9a-f]{128})  ([^\n]+)\n")
-_DIGESTS = {64: "sha256", 128: "sha512"}
 
 Read = Callable[[str], bytes]
 Open = Callable[[bytes], Checkpoint]
@@ -105,30 +103,6 @@ class Kept:
         size = self.head.size if self.head else None
         ends = self.stamp.time, self.stamp.valid_until
         return Span(self.path, *ends, size=size, index=self.index, files=tuple(self.files), lines=self.lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """From when until when a stamp speaks by itself, and what it vouches for."""
-
-    path: str
-    time: datetime
-    end: datetime
-    size: int | None
-    index: int | None
-    files: tuple[str, ...]
-    lines: Mapping[str, str]
-
-    def renews(self, other: Span) -> bool:
-        """Whether this stamp, made while `other` was valid, vouches for all of its files.
-
-        Either a manifest names them, or they are named by an entry of the log below the stamped checkpoint.
-        """
-        if not other.time <= self.time <= other.end:
-            return False
-        if self.size is not None:
-            return other.index is not None and other.index < self.size
-        return all(f"{other.path}/{name}" in self.lines for name in other.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +229,7 @@ class Archive:
         for name, digest in lines.items():
             if name not in self._names:
                 raise _fault(name, f"文件缺失（见 {path}）", f"the file is missing ({path} names it)")
-            if hashlib.new(_DIGESTS[len(digest)], self._read(name)).hexdigest() != digest:
+            if digest_of(self._read(name), digest) != digest:
                 raise _fault(name, f"与 {path} 所盖时间戳的内容不符", f"it is not what {path} stamps")
         return lines
 
@@ -268,43 +242,11 @@ def stamps(archive: Archive, records: Iterable[Record], now: datetime) -> Examin
     return examined
 
 
-def valid_until(spans: Iterable[Span], now: datetime) -> dict[str, datetime]:
-    """Until when each stamp holds: its own certificates, or those of a later stamp that renewed it in time."""
-    oldest = sorted(spans, key=lambda each: each.time)
-    times = [each.time for each in oldest]
-    until: dict[str, datetime] = {}
-    for at in range(len(oldest) - 1, -1, -1):
-        each, end = oldest[at], oldest[at].end
-        later = bisect_right(times, end) - 1
-        while end <= now and later > at:
-            if oldest[later].renews(each):
-                end = max(end, until[oldest[later].path])
-            later -= 1
-        until[each.path] = end
-    return until
-
-
 def short_name(url: str) -> str:
     """Host, port and path of an address as one word: `tsa.example.org`, `127.0.0.1-8318`, `tsa.example.org-rfc3161`."""
     parts = urlsplit(url)
     host = f"{parts.hostname or ''}{f'-{parts.port}' if parts.port else ''}"
     return re.sub(r"[^a-z0-9.]+", "-", f"{host}{parts.path}".lower()).strip("-.")[:80]
-
-
-def write_manifest(contents: Mapping[str, bytes], digest: str = "sha256") -> bytes:
-    """The lines that `sha256sum -c` (or sha512sum) reads in the log's folder, sorted by path."""
-    lines = (f"{hashlib.new(digest, content).hexdigest()}  {path}\n" for path, content in sorted(contents.items()))
-    return "".join(lines).encode()
-
-
-def read_manifest(content: bytes) -> dict[str, str]:
-    """Path → digest in hex. Raises IntegrityError."""
-    text = content.decode("utf-8", "replace")
-    found = _LINE.findall(text)
-    lines = {path: digest for digest, path in found}
-    if not lines or len(lines) != len(found) or "".join(f"{digest}  {path}\n" for digest, path in found) != text:
-        raise IntegrityError("时间戳清单格式不正确。", "the manifest is malformed")
-    return lines
 
 
 def read_chain(pem: bytes) -> list[x509.Certificate]:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Conflict, IntegrityError
-from storage.ledger import checkpoint, stamp_folder, stamps, timestamp
+from storage.ledger import checkpoint, renewal, stamp_folder, stamps, timestamp
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.merkle import leaf_hash, root
-from storage.ledger.stamps import Archive, Kept, Record, Span, StampFault
+from storage.ledger.renewal import Span
+from storage.ledger.stamps import Archive, Kept, Record, StampFault
 from tests.support.ledger import SIGNER, bodies, log
 from tests.support.tsa import DAY, Authority
 
@@ -63,7 +64,7 @@ class Kiosk:
         for old in paths:
             for file in (self.ledger / old).iterdir():
                 contents[f"{old}/{file.name}"] = file.read_bytes()
-        files = self.files(stamps.MANIFEST, stamps.write_manifest(contents))
+        files = self.files(stamps.MANIFEST, renewal.write_manifest(contents))
         stamp_folder.write(self.ledger, path, {**files, **(extra or {})})
         self.record(path)
         return path
@@ -271,7 +272,7 @@ def test_a_list_that_comes_with_a_renewal_may_spoil_what_it_renews(aging: Aging)
 @pytest.mark.parametrize("content", [b"", b"x\n", b"00  timestamps/a\n", b"a" * 64 + b"  x", b"\xff\n"])
 def test_a_malformed_manifest_is_refused(content: bytes) -> None:
     with pytest.raises(IntegrityError, match="manifest"):
-        stamps.read_manifest(content)
+        renewal.read_manifest(content)
 
 
 # ── landing in the folder ──
@@ -344,16 +345,21 @@ def span(path: str, begin: float, end: float, lines: tuple[str, ...] = ()) -> Sp
 @pytest.mark.parametrize(("made", "holds"), [(1, True), (9, True), (10, True), (10.1, False), (-1, False)])
 def test_a_renewal_counts_only_if_it_was_made_in_time(made: float, holds: bool) -> None:
     spans = [span("old", 0, 10), span("new", made, 50, ("old",))]
-    assert stamps.valid_until(spans, NOW + 20 * DAY)["old"] == NOW + (50 if holds else 10) * DAY
+    assert renewal.valid_until(spans, NOW + 20 * DAY)["old"] == NOW + (50 if holds else 10) * DAY
 
 
 def test_a_gap_anywhere_in_the_chain_ends_it() -> None:
     spans = [span("a", 0, 10), span("b", 9, 20, ("a",)), span("c", 21, 40, ("b",)), span("d", 39, 90, ("c",))]
-    until = stamps.valid_until(spans, NOW + 50 * DAY)
+    until = renewal.valid_until(spans, NOW + 50 * DAY)
     assert until == {"a": NOW + 20 * DAY, "b": NOW + 20 * DAY, "c": NOW + 90 * DAY, "d": NOW + 90 * DAY}
 
 
 def test_any_unbroken_chain_will_do() -> None:
     """The last one to renew it in time was lost in a dead end, an earlier one was not."""
     spans = [span("a", 0, 10), span("b", 5, 60, ("a",)), span("c", 9, 12, ("a",))]
-    assert stamps.valid_until(spans, NOW + 50 * DAY)["a"] == NOW + 60 * DAY
+    assert renewal.valid_until(spans, NOW + 50 * DAY)["a"] == NOW + 60 * DAY
+
+
+def test_far_ahead_the_longest_renewal_is_told() -> None:
+    spans = [span("a", 0, 10), span("b", 5, 60, ("a",)), span("c", 9, 70, ("a",)), span("d", 9.5, 20, ("a",))]
+    assert renewal.valid_until(spans, NOW + 500 * DAY)["a"] == NOW + 70 * DAY
