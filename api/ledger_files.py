@@ -1,4 +1,4 @@
-"""The ledger's static read path (C2SP tlog-tiles): checkpoint, tiles and entry bundles, for any log client.
+"""The ledger's static read path (C2SP tlog-tiles): checkpoints, tiles and entry bundles, for any log client.
 
 Checkpoint and hash tiles are open to everybody by design: with them any stranger checks that the log only grows and
 that a receipt or a disc is part of it. Entry bundles say who did what with which file; they are for those who may read
@@ -15,6 +15,7 @@ from fastapi import APIRouter, Response
 from api.signin import LedgerReader
 from api.web import Here
 from storage.errors import NotFound
+from storage.ledger.witnessed import load as load_witnessed
 
 router = APIRouter(include_in_schema=False)
 _GROUPS = r"(?:x\d{3}/)*\d{3}(?:\.p/(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5]))?"
@@ -27,6 +28,15 @@ def checkpoint(web: Here) -> Response:
     if text is None:
         raise NotFound("存证链尚无检查点。", "the ledger has no checkpoint yet")
     return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+@router.api_route("/ledger/witnessed", methods=["GET", "HEAD"])
+def witnessed(web: Here) -> Response:
+    """The newest checkpoint that a quorum of witnesses cosigned, with their signature lines."""
+    signed = load_witnessed(web.services.settings.ledger)
+    if signed is None:
+        raise NotFound("存证链尚无经见证的检查点。", "no checkpoint of the ledger was witnessed yet")
+    return Response(signed, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
 @router.api_route("/ledger/tile/entries/{name:path}", methods=["GET", "HEAD"])

@@ -38,6 +38,7 @@ class Asked:
     key: str | None
     everything: bool
     tell: Tell
+    policy: Path | None = None
 
 
 def verify(
@@ -58,6 +59,10 @@ def verify(
         typer.Option(help="独立取得的公钥（一行文字或文件）· public key from an independent source (line or file)"),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="数据目录 · data directory (LIUHEN_DATA, ./liuhen-data)")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="见证策略文件，用于核验回执 · tlog-policy file: whose cosignatures a receipt must have"),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="列出全部不符 · list everything that is wrong")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print one JSON object")] = False,
 ) -> None:
@@ -69,10 +74,12 @@ def verify(
     from storage.errors import Refused
 
     path = Path(target)
+    if policy is not None and not _is_receipt(path):
+        raise Refused("--policy 只用于核验回执。", "--policy is for receipts only")
     settings = read_settings(data=path if _is_data(path) else data)
     with bar("核验 verifying", show=not as_json) as tell:
         try:
-            outcome = _dispatch(path, target, file, Asked(settings, _read_key(key), everything, tell))
+            outcome = _dispatch(path, target, file, Asked(settings, _read_key(key), everything, tell, policy))
         except OSError as error:
             raise Refused(f"无法读取：{error}", f"can't be read: {error}") from error
     _print(outcome, as_json)
@@ -82,7 +89,6 @@ def verify(
 def _dispatch(path: Path, target: str, file: Path | None, asked: Asked) -> Outcome:
     from pipeline.export.image import is_image
     from storage.errors import NotFound, Refused
-    from storage.ledger.proof import HEADER
 
     if path.is_dir():
         if (path / "bagit.txt").exists():
@@ -93,9 +99,7 @@ def _dispatch(path: Path, target: str, file: Path | None, asked: Asked) -> Outco
             f"{path} 既不是数据目录，也不是导出光盘。", f"{path} is neither a data directory nor an exported disc"
         )
     if path.is_file():
-        with path.open("rb") as handle:
-            head = handle.read(len(HEADER))
-        if head == HEADER.encode():
+        if _is_receipt(path):
             return _receipt(path, file, asked)
         if is_image(path):
             return _image(path, asked)
@@ -107,6 +111,15 @@ def _dispatch(path: Path, target: str, file: Path | None, asked: Asked) -> Outco
 
 def _is_data(path: Path) -> bool:
     return (path / "ledger" / "checkpoint").exists() or (path / "liuhen.db").exists()
+
+
+def _is_receipt(path: Path) -> bool:
+    from storage.ledger.proof import HEADER
+
+    if not path.is_file():
+        return False
+    with path.open("rb") as handle:
+        return handle.read(len(HEADER)) == HEADER.encode()
 
 
 def _read_key(key: str | None) -> str | None:
@@ -199,6 +212,10 @@ def _receipt(path: Path, file: Path | None, asked: Asked) -> Outcome:
     from storage.errors import IntegrityError
     from storage.ledger.proof import verify_receipt
 
+    if asked.policy is not None:
+        from api.commands.verify_policy import receipt as witnessed
+
+        return witnessed(path, asked.policy, asked.key, lambda payload: _compare(file, payload, asked) if file else [])
     vkey, said = _pinned(asked)
     try:
         receipt = verify_receipt(path.read_bytes(), vkey)

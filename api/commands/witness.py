@@ -77,8 +77,8 @@ def run(
     from api.logs import configure
     from api.witness_app import WitnessApp
 
-    configure()
     desk = _open(folder)
+    configure()
     config = uvicorn.Config(
         WitnessApp(desk),
         host=host,

@@ -31,9 +31,12 @@ def listing(
     with web.catalogue.read() as session:
         entries, total = worklist.entries(session, offset=offset(number), event=event)
         names = recordings.user_names(session)
+    cosigning = web.services.cosigning
     return page(
         request,
         "ledger.html",
+        cosigning=cosigning,
+        witnessed=cosigning.seen() if cosigning else None,
         checkpoint=text,
         lines=text.splitlines() if text else [],
         key=web.services.log_key.vkey,

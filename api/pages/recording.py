@@ -27,6 +27,8 @@ from storage.catalogue import worklist
 from storage.catalogue.recordings import Dossier, Segment
 from storage.catalogue.tables import Case, Entry, Grant, Original
 from storage.errors import NotFound
+from storage.ledger import proof
+from storage.ledger.witnessed import witnessed_receipt
 from storage.records import RequestKind, RequestState, Role
 
 router = APIRouter(include_in_schema=False)
@@ -126,14 +128,21 @@ def decide_excuse(
 
 
 @router.get("/recordings/{recording_id}/receipts/{sha256}")
-def receipt(who: Reader, web: Here, recording_id: Ident, sha256: Sha256) -> Response:
-    """The intake receipt (入库回执) of one original: a C2SP tlog-proof, checked offline with `liuhen verify`."""
+def receipt(who: Reader, web: Here, recording_id: Ident, sha256: Sha256, witnessed: bool = False) -> Response:
+    """The intake receipt (入库回执) of one original: a C2SP tlog-proof, checked offline with `liuhen verify`.
+
+    With `witnessed` against the newest checkpoint that a quorum of witnesses cosigned.
+    """
     with web.catalogue.read() as session:
         original = session.get(Original, sha256)
     if original is None or original.recording_id != recording_id:
         raise NotFound("没有这个原件。", "there is no such original")
     headers = {"Content-Disposition": f'attachment; filename="{sha256[:16]}.tlog-proof"'}
-    return Response(web.services.intake.receipt(sha256), media_type="text/plain; charset=utf-8", headers=headers)
+    given = web.services.intake.receipt(sha256)
+    if witnessed:
+        read = proof.parse(given)
+        given = witnessed_receipt(web.services.settings.ledger, read.index, read.extra or b"")
+    return Response(given, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 def step(entry: Entry) -> Step:

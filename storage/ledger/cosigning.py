@@ -20,7 +20,7 @@ from storage import durable
 from storage.errors import LiuhenError
 from storage.ledger import checkpoint, merkle, note, policy, tiles, witnessed
 from storage.ledger.folder import LedgerFolder
-from storage.ledger.policy import Policy, Witness
+from storage.ledger.policy import Policy, Witness, Witnessed
 from storage.ledger.witness import DEADLINE, Answer, WitnessAhead, WitnessClient
 
 LONGEST_PAUSE = 600.0  # seconds between two attempts at a witness that is down
@@ -82,6 +82,10 @@ class Cosigning:
             for place in self._places:
                 if place.thread is None:
                     place.client.close()
+
+    def seen(self) -> Witnessed | None:
+        """Who cosigned the newest witnessed checkpoint; None before the first."""
+        return witnessed.seen(self._folder.root, self._rules, self._logs())
 
     def run_once(self) -> bool:
         """One round over the newest published checkpoint. Says whether it is witnessed by a quorum now."""
@@ -176,11 +180,10 @@ class Cosigning:
             lines = [line for place in self._places for line in place.lines]
         signed = self._target + "".join(lines).encode()
         seen = policy.cosigned(note.parse(signed), self._rules.witnesses)
-        names = [each.witness.name for each in seen]
-        if not self._kept and lines and self._rules.is_met(names):
+        if not self._kept and lines and self._rules.is_met([each.witness.name for each in seen]):
             witnessed.keep(self._folder.root, signed, self._rules, self._logs())
             self._kept = True
-            _log.info("witnessed: %d entries by %s", _size(signed), ", ".join(map(policy.printable, names)))
+            _log.info("witnessed: %d entries by %s", _size(signed), ", ".join(each.witness.shown for each in seen))
         return self._kept
 
     def _prove(self, old: int, new: int) -> Sequence[bytes]:

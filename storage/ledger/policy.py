@@ -50,6 +50,11 @@ class Witness:
     key: cosignature.Verifier
     url: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The name as it may be shown: bytes that are no UTF-8 are written as their codes."""
+        return printable(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -151,32 +156,32 @@ def cosigned(parsed: note.Note, witnesses: Collection[Witness]) -> tuple[Seen, .
                 continue
             if not witness.key.accepts(parsed.text, line.value):
                 raise IntegrityError(
-                    f"见证人 {printable(witness.name)}（{line.name}）的签名无效。",
-                    f"the cosignature by {printable(witness.name)} ({line.name}) is not valid",
+                    f"见证人 {witness.shown}（{line.name}）的签名无效。",
+                    f"the cosignature by {witness.shown} ({line.name}) is not valid",
                 )
             seen.setdefault(witness.name, Seen(witness, cosignature.moment(line.value)))
     return tuple(seen.values())
 
 
-def verify_proof(content: bytes, policy: Policy, leaf: bytes) -> Witnessed:
+def verify_proof(content: bytes, policy: Policy, leaf: bytes, logs: Collection[note.Verifier] = ()) -> Witnessed:
     """Check a tlog-proof of the entry with the hash `leaf`, by the steps of c2sp.org/tlog-proof.
 
-    1 `leaf` comes from the caller, 2 a log of the policy signed the checkpoint, 3 so did the quorum, 4 the leaf is in
-    its tree. Raises IntegrityError that names the first thing wrong.
+    1 `leaf` comes from the caller, 2 a log of the policy (or of `logs`) signed the checkpoint, 3 so did the quorum, 4
+    the leaf is in its tree. Raises IntegrityError that names the first thing wrong.
     """
     read = proof.parse(content)
-    witnessed = verify(read.checkpoint, policy)
+    witnessed = verify(read.checkpoint, policy, logs)
     head = witnessed.checkpoint
     merkle.verify_inclusion(read.index, head.size, leaf, read.hashes, head.root)
     return witnessed
 
 
-def verify_receipt(receipt: bytes, policy: Policy) -> WitnessedReceipt:
+def verify_receipt(receipt: bytes, policy: Policy, logs: Collection[note.Verifier] = ()) -> WitnessedReceipt:
     """`verify_proof` for our receipts, which hold their entry. Raises IntegrityError."""
     read = proof.parse(receipt)
     if read.extra is None:
         raise IntegrityError("入库回执无效：回执中没有条目。", "the receipt is not valid: it does not hold the entry")
-    witnessed = verify_proof(receipt, policy, merkle.leaf_hash(read.extra))
+    witnessed = verify_proof(receipt, policy, merkle.leaf_hash(read.extra), logs)
     return WitnessedReceipt(entry.parse(read.extra), read.extra, read.index, witnessed)
 
 
@@ -190,7 +195,7 @@ def _is_by(line: note.Signature, key: note.Verifier) -> bool:
 
 
 def _unmet(policy: Policy, seen: Collection[Seen]) -> NoReturn:
-    names = ", ".join(printable(each.witness.name) for each in seen)
+    names = ", ".join(each.witness.shown for each in seen)
     quorum = printable(policy.quorum)
     raise IntegrityError(
         f"检查点的见证不足：有效见证人为 {names or '无'}，未达到策略要求的 {quorum}。",

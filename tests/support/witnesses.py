@@ -74,15 +74,20 @@ def desk(folder: Path, *signers: cosignature.Signer) -> witness_desk.WitnessDesk
     return made
 
 
-def policy_text(witnesses: Sequence[tuple[str, str, str]], quorum: str) -> bytes:
+def policy_text(witnesses: Sequence[tuple[str, str, str]], quorum: str, log: str | None = VKEY) -> bytes:
     """A policy over (name, vkey, url) with one group `g` of all witnesses; `quorum` is its threshold."""
-    lines = [f"log {VKEY}", *(f"witness {name} {vkey} {url}".rstrip() for name, vkey, url in witnesses)]
+    lines = [f"log {log}" if log else "", *(f"witness {name} {vkey} {url}".rstrip() for name, vkey, url in witnesses)]
     members = " ".join(name for name, _, _ in witnesses)
     return "\n".join([*lines, f"group g {quorum} {members}", "quorum g", ""]).encode()
 
 
 def size_of(signed: bytes) -> int:
     return checkpoint.parse(note.parse(signed).text).size
+
+
+def trusting(folder: Path, vkey: str) -> None:
+    """Have the witness in `folder`, running or not, follow one more log."""
+    witness_desk.load(folder, passphrase(Settings(data=folder)), now).trust(vkey)
 
 
 @dataclass
