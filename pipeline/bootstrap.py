@@ -101,7 +101,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
     log_key = open_log_key(settings, passphrase(settings), clock)
-    sequencer = Sequencer(catalogue, settings.ledger, log_key, CheckpointGuard(settings.keys / "last-checkpoint"))
+    sequencer = Sequencer(catalogue, settings.ledger, log_key, FileGuard(settings.keys / "last-checkpoint"))
     schedule = Schedule(catalogue, recurring(settings, policy), clock)
     runner = JobRunner(
         catalogue,
@@ -112,7 +112,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
             catalogue=catalogue,
             tiers=tiers,
             sequencer=sequencer,
-            stamping=open_timestamps(settings, policy, catalogue, log_key, clock),
+            stamping=open_timestamps(settings, policy, catalogue, log_key.verifier, clock),
             clock=clock,
         ),
         clock,
@@ -232,10 +232,12 @@ def recurring(settings: Settings, policy: Policy) -> list[Recurring]:
     return found
 
 
-def open_timestamps(settings: Settings, policy: Policy, catalogue: Catalogue, key: LogKey, clock: Clock) -> Timestamps:
-    """The use case of timestamps over checkpoints. Raises Refused naming roots that can't be read."""
+def open_timestamps(
+    settings: Settings, policy: Policy, catalogue: Catalogue, key: note.Ed25519Verifier, clock: Clock
+) -> Timestamps:
+    """Timestamps over the checkpoints of the log that began with `key`. Raises Refused: roots that can't be read."""
     roots = timestamps.read_roots([settings.policy.parent / path for path in policy.time.roots])
-    place = timestamps.Place(catalogue, settings.ledger, key.verifier)
+    place = timestamps.Place(catalogue, settings.ledger, key)
     return Timestamps(place, policy.time, roots, clock)
 
 
