@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.commands import check, demo, device, dock, export, ledger, station, up, user, verify, witness
+from api.commands import check, demo, device, dock, export, ledger, station, timestamps, up, user, verify, witness
 from storage.errors import LiuhenError
 
 
@@ -29,7 +29,10 @@ def make_cli() -> typer.Typer:
     cli.command("verify")(verify.verify)
     cli.command("export")(export.export)
     cli.command("demo")(demo.demo)
-    cli.add_typer(ledger.make(), name="log", help="查看存证链 · Look at the ledger")
+    log = ledger.make()
+    log.command("timestamp")(timestamps.stamp)
+    log.command("timestamps")(timestamps.show)
+    cli.add_typer(log, name="log", help="查看存证链 · Look at the ledger")
     cli.add_typer(witness.make(), name="witness", help="见证存证链 · Witness a ledger: for courts and auditors")
     admin = typer.Typer(help="管理 · Administration", no_args_is_help=True)
     admin.add_typer(station.make(), name="station", help="采集站 · Docking stations")
