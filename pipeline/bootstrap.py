@@ -33,7 +33,7 @@ from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
 from storage.ledger import note, outbox
-from storage.ledger.guard import CheckpointGuard
+from storage.ledger.guard import CheckpointGuard, FileGuard
 from storage.ledger.keys import LogKey
 from storage.ledger.policy import Policy as WitnessPolicy
 from storage.ledger.policy import parse as parse_witness_policy
@@ -101,7 +101,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
     log_key = open_log_key(settings, passphrase(settings), clock)
-    sequencer = Sequencer(catalogue, settings.ledger, log_key, FileGuard(settings.keys / "last-checkpoint"))
+    sequencer = Sequencer(catalogue, settings.ledger, log_key, open_guard(settings))
     schedule = Schedule(catalogue, recurring(settings, policy), clock)
     runner = JobRunner(
         catalogue,
@@ -155,6 +155,15 @@ def read_witness_policy(settings: Settings) -> WitnessPolicy | None:
             f"无法读取见证策略文件 {settings.witness_policy}（LIUHEN_WITNESS_POLICY）。",
             f"the witness policy {settings.witness_policy} (LIUHEN_WITNESS_POLICY) can't be read: {error}",
         ) from error
+
+
+def open_guard(settings: Settings) -> CheckpointGuard:
+    """Where the last signed checkpoint is kept. Raises Refused for an address that is none."""
+    if not settings.guard:
+        return FileGuard(settings.keys / "last-checkpoint")
+    from storage.ledger.guard_s3 import S3Guard  # boto3 takes half a second to import
+
+    return S3Guard.from_url(settings.guard)
 
 
 def open_tiers(settings: Settings) -> dict[str, BlobStore]:

@@ -28,7 +28,7 @@ from storage.catalogue.catalogue import Catalogue  # noqa: E402
 from storage.ledger import checkpoint, keys, merkle, note, tiles, verify  # noqa: E402
 from storage.ledger.audit import Plan, audit_folder  # noqa: E402
 from storage.ledger.folder import LedgerFolder  # noqa: E402
-from storage.ledger.guard import CheckpointGuard  # noqa: E402
+from storage.ledger.guard import FileGuard  # noqa: E402
 from storage.ledger.proof import Proof, verify_receipt  # noqa: E402
 from storage.ledger.sequencer import Sequencer  # noqa: E402
 from storage.records import Actor, CustodyEvent  # noqa: E402
@@ -63,7 +63,7 @@ class Desk:
         self.catalogue = Catalogue(f"sqlite:///{folder / 'liuhen.db'}")
         self.catalogue.migrate()
         self.key = keys.LogKey(keys.KeyFolder(folder, ORIGIN, PASSPHRASE).first())
-        guard = CheckpointGuard(folder / "last-checkpoint")
+        guard = FileGuard(folder / "last-checkpoint")
         self.folder = LedgerFolder(folder / "ledger")
         self.sequencer = Sequencer(self.catalogue, self.folder.root, self.key, guard)
 

@@ -1,13 +1,14 @@
 """The last signed checkpoint, kept outside the database and the log's folder, changed by compare-and-swap only.
 
 It is what makes a fork impossible by accident: after a restored backup the database is older than this file, and the
-signer refuses. The file is the signed note itself. A lock file beside it serialises processes.
+signer refuses. It is a file beside the keys, or an object in S3 (`storage.ledger.guard_s3`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,36 +21,52 @@ ReadHead = Callable[[bytes], Checkpoint]
 """Verifies a signed note and gives its checkpoint. Raises IntegrityError."""
 
 
-class CheckpointGuard:
-    """Holds one signed checkpoint in `file`. Safe among threads and processes."""
+class CheckpointGuard(ABC):
+    """Holds one signed checkpoint. Safe among threads and processes."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
+    @abstractmethod
     def load(self) -> bytes | None:
-        """The last signed checkpoint, None before the first."""
-        try:
-            return self._file.read_bytes()
-        except FileNotFoundError:
-            return None
+        """The last signed checkpoint, None before the first. Raises Transient when it can't be reached."""
+
+    @abstractmethod
+    def _swap(self, old: bytes | None, new: bytes) -> bool:
+        """Put `new` in the place of `old`, durably. False when `old` is not there any more."""
 
     def advance(self, old: bytes | None, new: bytes, proof: Sequence[bytes], read: ReadHead) -> None:
         """Replace `old` by `new`, durably, if `old` is still there and the tree of `new` extends its tree.
 
         `proof` is the consistency proof; it is empty from an empty tree and between equal sizes. `read` verifies a
-        note's signature and gives its checkpoint. Raises Conflict when
-        another signer was quicker, IntegrityError when the new tree is smaller or another one.
+        note's signature and gives its checkpoint. Raises Conflict when another signer was quicker, IntegrityError when
+        the new tree is smaller or another one.
         """
         head = read(new)
+        if old is not None and old == self.load():
+            check_extends(read(old), head, proof)
+        if not self._swap(old, new):
+            raise Conflict(
+                "存证链检查点已被另一进程更新。同一存证链只能有一个签发进程，请停掉多余的进程。",
+                "another process signed a checkpoint meanwhile; one log has one signer: stop the other process",
+            )
+
+
+class FileGuard(CheckpointGuard):
+    """The checkpoint is the content of `file`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def load(self) -> bytes | None:
+        try:
+            return self._file.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _swap(self, old: bytes | None, new: bytes) -> bool:
         with self._locked():
             if self.load() != old:
-                raise Conflict(
-                    "存证链检查点已被另一进程更新。同一存证链只能有一个签发进程，请停掉多余的进程。",
-                    "another process signed a checkpoint meanwhile; one log has one signer: stop the other process",
-                )
-            if old is not None:
-                check_extends(read(old), head, proof)
+                return False
             durable.write(self._file, new)
+            return True
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

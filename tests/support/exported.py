@@ -42,7 +42,7 @@ from storage.catalogue.tables import (
     Station,
 )
 from storage.clock import iso, new_id
-from storage.ledger.guard import CheckpointGuard
+from storage.ledger.guard import FileGuard
 from storage.ledger.keys import KeyFolder, LogKey
 from storage.ledger.merkle import ChunkHasher
 from storage.ledger.sequencer import Sequencer
@@ -107,7 +107,7 @@ def open_bureau(data: Path, database_url: str = "") -> Bureau:
     passphrase = settings.keys / "passphrase"
     passphrase.write_bytes(b"words")
     key = LogKey(KeyFolder(settings.keys, settings.origin, b"words").first())
-    sequencer = Sequencer(catalogue, settings.ledger, key, CheckpointGuard(settings.keys / "last-checkpoint"))
+    sequencer = Sequencer(catalogue, settings.ledger, key, FileGuard(settings.keys / "last-checkpoint"))
     return Bureau(settings, catalogue, tiers, key, sequencer, clock, Policy())
 
 

@@ -16,7 +16,7 @@ from storage.catalogue.catalogue import Catalogue
 from storage.ledger import checkpoint, entry, merkle, note, proof, tiles, verify
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import LedgerFolder
-from storage.ledger.guard import CheckpointGuard
+from storage.ledger.guard import CheckpointGuard, FileGuard
 from storage.ledger.keys import LogKey
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent
@@ -104,7 +104,7 @@ class Desk:
             self.catalogue.migrate()
         self.key = LogKey(SIGNER)
         self.folder = LedgerFolder(root / "ledger")
-        self.guard = CheckpointGuard(root / "keys" / "last-checkpoint")
+        self.guard: CheckpointGuard = FileGuard(root / "keys" / "last-checkpoint")
         self._opened: list[Sequencer] = []
 
     def sequencer(self) -> Sequencer:

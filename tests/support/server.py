@@ -148,7 +148,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
     from ingest.uploads import Uploads
     from pipeline.intake import Intake
     from storage.blobs.local import LocalBlobStore
-    from storage.ledger.guard import CheckpointGuard
+    from storage.ledger.guard import FileGuard
     from storage.ledger.sequencer import Sequencer
 
     return {
