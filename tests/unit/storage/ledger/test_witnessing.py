@@ -65,9 +65,11 @@ def test_the_answer_is_a_line_by_each_key_with_a_time(tmp_path: Path) -> None:
 
 def test_an_empty_log_is_cosigned_with_the_root_of_nothing_only(tmp_path: Path) -> None:
     made = desk(tmp_path)
-    assert made.add_checkpoint(HISTORY.request(0, 0))
-    assert made.add_checkpoint(HISTORY.request(0, 0))
     wrong = note.sign(Checkpoint(SIGNER.name, 0, bytes(32)).text(), SIGNER)
+    assert refused(made, Request(0, (), wrong).encode()).status == 422
+    assert kept(made) is None
+    assert made.add_checkpoint(HISTORY.request(0, 0))
+    assert made.add_checkpoint(HISTORY.request(0, 0))
     assert refused(made, Request(0, (), wrong).encode()).status == 422
     assert made.add_checkpoint(HISTORY.request(0, 5))
 
