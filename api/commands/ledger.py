@@ -1,75 +1,186 @@
-"""`liuhen log`: look at the ledger's folder, offline, without the service or the database."""
+"""`liuhen log`: the ledger's folder looked at, proved from, audited and copied, without the service or the database."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.commands import ledger_audit, ledger_copy, ledger_prove
+from api.commands.bar import plain
+from api.commands.log_place import AsJson, Data, Key, Log, Place, find
+
 if TYPE_CHECKING:
     from storage.ledger.folder import LedgerFolder
+    from storage.ledger.note import Note
 
-Data = Annotated[Path | None, typer.Option(help="数据目录 · data directory (LIUHEN_DATA, ./liuhen-data)")]
+TABLE = 1000  # rows; more are printed line by line, as they are found
 
 
 def make() -> typer.Typer:
     cli = typer.Typer(no_args_is_help=True)
     cli.command("show")(show)
     cli.command("entries")(entries)
+    cli.command("prove")(ledger_prove.prove)
+    cli.command("audit")(ledger_audit.audit)
+    cli.command("export")(ledger_copy.export)
     return cli
 
 
-def show(data: Data = None) -> None:
-    """检查点：长度、根、签名 · The published checkpoint, as it is signed."""
-    typer.echo(_ledger(data).read("checkpoint").decode())
+def show(log: Log = None, *, data: Data = None, key: Key = None, as_json: AsJson = False) -> None:
+    """检查点：长度、根、签名 · The published checkpoint, in words and as it is signed."""
+    from storage.ledger import checkpoint, note
+
+    place = find(log, data, key)
+    signed = place.folder.read("checkpoint")
+    parsed = note.parse(signed)
+    head = checkpoint.parse(parsed.text)
+    body = next(bodies(place.folder, head.size - 1, head.size), (0, b""))[1] if head.size else b""
+    time = json.loads(body)["time"] if body else None
+    signatures = _signatures(parsed, place)
+    facts = {
+        "origin": head.origin,
+        "size": head.size,
+        "root": head.root.hex(),
+        "last_entry": time,
+        "signatures": signatures,
+        "checkpoint": signed.decode(),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    typer.echo(f"存证链 log        {head.origin}\n条数 entries      {head.size}\n根哈希 root       {head.root.hex()}")
+    if time:
+        typer.echo(f"最后一条 last     {local(time)}")
+    for each in signatures:
+        typer.echo(f"签名 signature    {each['name']}+{each['key_id']}  {each['zh']} {each['en']}")
+    typer.echo(f"\n{signed.decode()}", nl=False)
+
+
+def _signatures(parsed: Note, place: Place) -> list[dict[str, Any]]:
+    """Each signature line with what is known of it: by the log's key and valid, wrong, or of a key not known here."""
+    from storage.errors import LiuhenError
+    from storage.ledger import checkpoint
+
+    try:
+        expected = place.keys().key_of(checkpoint.parse(parsed.text).size)
+    except LiuhenError:
+        expected = None
+    lines = []
+    for line in parsed.signatures:
+        if expected is None or (line.name, line.key_id) != (expected.name, expected.key_id):
+            state, zh, en = "unknown", "未知密钥", "unknown key"
+        elif expected.accepts(parsed.text, line.value):
+            state, zh, en = "valid", "有效", "valid"
+        else:
+            state, zh, en = "invalid", "无效", "NOT valid"
+        lines.append({"name": line.name, "key_id": line.key_id.hex(), "state": state, "zh": zh, "en": en})
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: None for any. `since`: with a time zone."""
+
+    subject: str | None
+    event: str | None
+    actor: str | None
+    since: datetime | None
+
+    def takes(self, entry: dict[str, Any]) -> bool:
+        actor = f"{entry['actor']['kind']}:{entry['actor']['id']}"
+        return (
+            self.subject in (None, entry["subject"])
+            and self.event in (None, entry["event"])
+            and self.actor in (None, actor, entry["actor"]["id"])
+            and (self.since is None or datetime.fromisoformat(entry["time"]) >= self.since)
+        )
 
 
 def entries(
+    log: Log = None,
+    *,
     data: Data = None,
     subject: Annotated[
         str | None, typer.Option(help='只看一条保管链 · one custody chain, e.g. "recording:01k…"')
     ] = None,
     event: Annotated[str | None, typer.Option(help="只看一种事件 · one kind of event, e.g. original.received")] = None,
-    start: Annotated[int, typer.Option(min=0, help="起始序号 · first index")] = 0,
+    actor: Annotated[str | None, typer.Option(help="只看一位经手者 · one actor, e.g. station:st-01")] = None,
+    first: Annotated[int, typer.Option("--from", "--start", min=0, help="起始序号 · first index")] = 0,
+    end: Annotated[int | None, typer.Option("--to", min=0, help="截止序号（不含）· index to stop before")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="此时刻之后（本地时间）· from this time on (local), e.g. 2026-11-20T08:00")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="每行一条原始记录 · the exact bytes, one entry a line")
     ] = False,
 ) -> None:
     """列出记录 · List entries in order."""
-    for index, body in _entries(_ledger(data), start):
-        entry = json.loads(body)
-        if (subject and entry["subject"] != subject) or (event and entry["event"] != event):
-            continue
+    from storage.ledger import checkpoint, note
+
+    folder = find(log, data, key="").folder
+    size = checkpoint.parse(note.parse(folder.read("checkpoint")).text).size
+    wanted = Wanted(subject, event, actor, _moment(since))
+    found = (
+        (index, body, entry)
+        for index, body in bodies(folder, first, size if end is None else min(end, size))
+        if wanted.takes(entry := json.loads(body))
+    )
+    if as_json:
+        for _, body, _ in found:
+            typer.echo(body)
+        return
+    _list((index, entry) for index, _, entry in found)
+
+
+def _list(found: Iterator[tuple[int, dict[str, Any]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console, rows = Console(), list(islice(found, TABLE + 1))
+    if not console.is_terminal or len(rows) > TABLE:
+        for index, entry in chain(rows, found):
+            actor = f"{entry['actor']['kind']}:{entry['actor']['id']}"
+            typer.echo(plain(f"{index:>8}  {entry['time']}  {entry['event']:<20} {actor:<18} {entry['subject']}"))
+        return
+    table = Table("序号 index", "时间 local time", "事件 event", "经手 actor", "对象 subject")
+    for index, entry in rows:
         actor = f"{entry['actor']['kind']}:{entry['actor']['id']}"
-        line = f"{index:>8}  {entry['time']}  {entry['event']:<20} {actor:<18} {entry['subject']}"
-        typer.echo(body.decode() if as_json else line)
+        cells = (local(entry["time"]), entry["event"], actor, entry["subject"])
+        table.add_row(str(index), *(plain(cell) for cell in cells))
+    console.print(table, markup=False)
 
 
-def _ledger(data: Path | None) -> LedgerFolder:
-    from pipeline.bootstrap import read_settings
-    from storage.errors import NotFound
-    from storage.ledger.folder import LedgerFolder
-
-    folder = LedgerFolder(read_settings(data=data).ledger)
-    if folder.checkpoint() is None:
-        raise NotFound(
-            "此数据目录中没有存证链；请用 --data 指定。", "there is no ledger in this data directory: give --data"
-        )
-    return folder
-
-
-def _entries(folder: LedgerFolder, start: int) -> Iterator[tuple[int, bytes]]:
-    """(index, exact bytes) from `start` to the end of the published log."""
+def bodies(folder: LedgerFolder, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """(index, exact bytes) from `first` up to `end` (not included), which is within the published log."""
     from storage.ledger import checkpoint, note, tiles
 
     size = checkpoint.parse(note.parse(folder.read("checkpoint")).text).size
-    for tile in tiles.written(0, size):
-        if tile.level != tiles.ENTRIES:
-            return
-        first = tile.index * tiles.WIDTH
-        if first + tile.width > start:
-            bodies = tiles.decode_bundle(folder.read(tile.path), tile)
-            yield from ((index, body) for index, body in enumerate(bodies, start=first) if index >= start)
+    for begin in range(first // tiles.WIDTH * tiles.WIDTH, min(end, size), tiles.WIDTH):
+        bundle = tiles.covering(tiles.ENTRIES, begin, size)
+        decoded = tiles.decode_bundle(tiles.read_tile(bundle, folder.read), bundle)
+        yield from ((index, body) for index, body in enumerate(decoded, start=begin) if first <= index < end)
+
+
+def local(time: str) -> str:
+    """An entry's time as the clock on the wall here shows it, with its offset."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S %z}"
+
+
+def _moment(text: str | None) -> datetime | None:
+    from storage.errors import Refused
+
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise Refused(
+            f"无法识别时间 {text}；请写成 2026-11-20 或 2026-11-20T08:00。",
+            f"{text} is no time: write it as 2026-11-20 or 2026-11-20T08:00",
+        ) from None

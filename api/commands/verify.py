@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,11 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.commands import verify_text
 from api.commands.bar import Tell, bar
+from api.commands.log_place import kept_checkpoint, own_key, read_key
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.verify import DataCheck
+
+
+_SUBJECT = re.compile(r"(?:recording|case|station|request|device|user|ledger):\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Asked:
     everything: bool
     tell: Tell
     policy: Path | None = None
+    since: Path | None = None
+    state: Path | None = None
 
 
 def verify(
@@ -46,12 +54,18 @@ def verify(
         str,
         typer.Argument(
             metavar="PATH|ID",
-            help="数据目录、回执、导出光盘（映像或目录），或音像记录编号 · "
-            "data directory, receipt, export (image or folder), or a recording's identifier",
+            help="数据目录、存证链目录、回执、一致性证明、导出光盘（映像或目录）、音像记录编号，"
+            "或保管链（如 case:编号） · data directory, log folder, receipt, consistency proof, "
+            'export (image or folder), a recording\'s identifier, or a custody chain such as "case:ID", "ledger:keys"',
         ),
     ],
     file: Annotated[
-        Path | None, typer.Argument(help="与回执对照的文件 · the file that a receipt is about", metavar="[FILE]")
+        Path | None,
+        typer.Argument(
+            help="与回执对照的文件，或一致性证明所用的旧检查点 · "
+            "the file that a receipt is about, or the older checkpoint of a consistency proof",
+            metavar="[FILE]",
+        ),
     ] = None,
     *,
     key: Annotated[
@@ -62,6 +76,13 @@ def verify(
     policy: Annotated[
         Path | None,
         typer.Option(help="见证策略文件，用于核验回执 · tlog-policy file: whose cosignatures a receipt must have"),
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(help="以前保存的检查点或回执，其前不得有变 · a checkpoint or receipt kept from earlier"),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="进度文件：中断后从此继续 · where an interrupted run goes on (a file)")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="列出全部不符 · list everything that is wrong")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print one JSON object")] = False,
@@ -78,8 +99,9 @@ def verify(
         raise Refused("--policy 只用于核验回执。", "--policy is for receipts only")
     settings = read_settings(data=path if _is_data(path) else data)
     with bar("核验 verifying", show=not as_json) as tell:
+        asked = Asked(settings, read_key(key), everything, tell, policy, since, state)
         try:
-            outcome = _dispatch(path, target, file, Asked(settings, _read_key(key), everything, tell, policy))
+            outcome = _dispatch(path, target, file, asked)
         except OSError as error:
             raise Refused(f"无法读取：{error}", f"can't be read: {error}") from error
     _print(outcome, as_json)
@@ -87,26 +109,50 @@ def verify(
 
 
 def _dispatch(path: Path, target: str, file: Path | None, asked: Asked) -> Outcome:
-    from pipeline.export.image import is_image
-    from storage.errors import NotFound, Refused
+    from storage.errors import NotFound
 
     if path.is_dir():
-        if (path / "bagit.txt").exists():
-            return _export(path, asked)
-        if _is_data(path):
-            return _data(asked, None)
-        raise Refused(
-            f"{path} 既不是数据目录，也不是导出光盘。", f"{path} is neither a data directory nor an exported disc"
-        )
+        return _directory(path, asked)
     if path.is_file():
-        if _is_receipt(path):
-            return _receipt(path, file, asked)
-        if is_image(path):
-            return _image(path, asked)
-        raise Refused(f"{path} 既不是回执，也不是光盘映像。", f"{path} is neither a receipt nor a disc image")
+        return _file(path, file, asked)
     if len(target) == 26 and target.isalnum():
-        return _data(asked, target.lower())
+        return _data(asked, f"recording:{target.lower()}")
+    if _SUBJECT.fullmatch(target):
+        return _data(asked, target)
     raise NotFound(f"找不到 {target}。", f"there is no {target}")
+
+
+def _directory(path: Path, asked: Asked) -> Outcome:
+    from api.commands import verify_log
+    from storage.errors import Refused
+
+    if (path / "bagit.txt").exists():
+        return _export(path, asked)
+    if _is_data(path):
+        return _data(asked, None)
+    if verify_log.is_log(path):
+        return verify_log.folder(path, asked)
+    raise Refused(
+        f"{path} 既不是数据目录、存证链目录，也不是导出光盘。",
+        f"{path} is neither a data directory nor a log's folder nor an exported disc",
+    )
+
+
+def _file(path: Path, file: Path | None, asked: Asked) -> Outcome:
+    from api.commands import verify_log
+    from pipeline.export.image import is_image
+    from storage.errors import Refused
+
+    if _is_receipt(path):
+        return _receipt(path, file, asked)
+    if verify_log.is_consistency(path):
+        return verify_log.consistency(path, file, asked)
+    if is_image(path):
+        return _image(path, asked)
+    raise Refused(
+        f"{path} 既不是回执、一致性证明，也不是光盘映像。",
+        f"{path} is neither a receipt nor a consistency proof nor a disc image",
+    )
 
 
 def _is_data(path: Path) -> bool:
@@ -122,39 +168,13 @@ def _is_receipt(path: Path) -> bool:
         return handle.read(len(HEADER)) == HEADER.encode()
 
 
-def _read_key(key: str | None) -> str | None:
-    """The key as given, or what stands in the file of that name: one line, or a station's key file."""
-    if key is None or not Path(key).is_file():
-        return key
-    content = Path(key).read_text(encoding="utf-8").strip()
-    return str(json.loads(content)["log"]) if content.startswith("{") else content
-
-
-def _own_key(settings: Settings) -> str | None:
-    """The public key of the data directory's own signing key, under the name its checkpoint has; None without one."""
-    from pipeline.bootstrap import passphrase
-    from storage.errors import LiuhenError
-    from storage.ledger import checkpoint, note
-    from storage.ledger.keys import load
-
-    given = settings.key_passphrase is not None or (settings.keys / "passphrase").exists()  # else one would be made
-    if not given or not (settings.keys / "ledger.pem").exists():
-        return None
-    origin = settings.origin
-    with contextlib.suppress(LiuhenError, OSError):
-        origin = checkpoint.parse(note.parse((settings.ledger / "checkpoint").read_bytes()).text).origin
-    with contextlib.suppress(LiuhenError, OSError):
-        return str(load(settings.keys / "ledger.pem", origin, passphrase(settings)).verifier)
-    return None
-
-
 def _pinned(asked: Asked) -> tuple[str, list[tuple[str, str]]]:
     """The key to believe in, and a word of warning when nobody gave one."""
     from storage.errors import Refused
 
     if asked.key:
         return asked.key, []
-    own = _own_key(asked.settings)
+    own = own_key(asked.settings)
     if own is None:
         raise Refused(
             "请用 --key 给出存证链公钥（采集站密钥文件或单位公告中有）。",
@@ -165,25 +185,15 @@ def _pinned(asked: Asked) -> tuple[str, list[tuple[str, str]]]:
     return own, [(zh, en)]
 
 
-def _data(asked: Asked, recording: str | None) -> Outcome:
+def _data(asked: Asked, subject: str | None) -> Outcome:
     vkey, said = _pinned(asked)
     with _open_data(asked, vkey) as check:
-        wrongs = check.wrongs(f"recording:{recording}" if recording else None)
+        wrongs = check.wrongs(subject)
         wrong = [(each.zh, each.en) for each in (wrongs if asked.everything else islice(wrongs, 1))]
         wrongs.close()
-        counts = check.counts
-    if not wrong:
-        files = f"{counts.files} files ({counts.bytes:,} bytes)"
-        zh = f"存证链 {counts.entries} 条、数据库、{counts.files} 个文件（{counts.bytes:,} 字节）全部相符。"
-        said.append((zh, f"the ledger's {counts.entries} entries, the database and {files} agree"))
-    if counts.pending:
-        zh, en = (
-            f"另有 {counts.pending} 条待写入存证链。",
-            f"{counts.pending} events wait to be written into the ledger",
-        )
-        said.append((zh, en))
-    facts = {"key": vkey, "entries": counts.entries, "pending": counts.pending, "files": counts.files}
-    return Outcome("recording" if recording else "data", wrong, said, {**facts, "bytes": counts.bytes})
+    kind = "data" if subject is None else "recording" if subject.startswith("recording:") else "chain"
+    said += verify_text.counted(check, sound=not wrong)
+    return Outcome(kind, wrong, said, {"key": vkey, **verify_text.facts(check)})
 
 
 @contextlib.contextmanager
@@ -201,7 +211,8 @@ def _open_data(asked: Asked, vkey: str) -> Iterator[DataCheck]:
     catalogue = Catalogue(settings.database)
     try:
         since = guard.read_bytes() if guard.exists() else None
-        place = DataPlace(catalogue, open_tiers(settings), settings.ledger, vkey, since)
+        kept = kept_checkpoint(asked.since) if asked.since else None
+        place = DataPlace(catalogue, open_tiers(settings), settings.ledger, vkey, since, kept, asked.state)
         yield DataCheck(place, asked.tell)
     finally:
         catalogue.close()

@@ -95,11 +95,11 @@ def check(read: Reader, vkey: str, *, names: Iterable[str] | None = None, since:
     return finish(audit(read, vkey, names=names, since=since))
 
 
-def finish(steps: Steps) -> Audited:
-    """Run an audit to its end."""
+def finish(steps: Steps, tell: Callable[[Progress], None] = lambda _: None) -> Audited:
+    """Run an audit to its end, telling its progress."""
     while True:
         try:
-            next(steps)
+            tell(next(steps))
         except StopIteration as finished:
             result: Audited = finished.value
             return result
