@@ -58,9 +58,7 @@ class WitnessClient:
     def __init__(self, url: str, witnesses: Sequence[Witness]) -> None:
         self.url = url.rstrip("/")
         self.witnesses = tuple(witnesses)
-        self._http = httpx.Client(
-            timeout=DEADLINE / 2, follow_redirects=False, trust_env=False, headers={"Accept-Encoding": "identity"}
-        )
+        self._http = httpx.Client(timeout=DEADLINE / 2, follow_redirects=False, headers={"Accept-Encoding": "identity"})
         self.size = 0
         """What this witness cosigned last, as far as is known: a hint."""
 
