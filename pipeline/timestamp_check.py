@@ -30,7 +30,7 @@ _MARK = stamps.SUBJECT.encode()  # a bundle without these bytes names no stamp
 class StampCheck:
     """What came out. `examined` is None when the log itself could not be read."""
 
-    wrong: tuple[Wrong, ...]
+    wrong: tuple[Wrong, ...] = ()
     examined: Examined | None = None
 
     @property
@@ -61,7 +61,7 @@ def check_stamps(ledger: Path, vkey: str, roots: Sequence[x509.Certificate] | No
         archive = open_archive(ledger, keys.verify, roots)
         examined = archive.examine(recorded(read), now)
     except FileNotFoundError:
-        return StampCheck(())
+        return StampCheck()
     except LiuhenError as error:
         return StampCheck((Wrong("ledger", f"时间戳：{error.zh}", f"timestamps: {error.en}"),))
     wrong = tuple(Wrong("ledger", f"时间戳 {fault.zh}", f"timestamp {fault.en}") for fault in examined.wrong)

@@ -6,25 +6,29 @@ Nothing is believed but the ledger's public key. The steps, each naming what is 
   checkpoint is there, the ledger still begins with its tree
 2 the entries in the database are the ledger's, byte for byte
 3 the facts in the tables are those that the entries say (`pipeline.ledger_rows`)
-4 every stored file is read again: its SHA-256, and of originals the root over 1 MiB chunks
+4 the ledger's timestamps, each way: none is missing, altered, or of another history (`pipeline.timestamp_check`)
+5 every stored file is read again: its SHA-256, and of originals the root over 1 MiB chunks
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography import x509
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from pipeline.ledger_facts import LedgerFacts, Wrong
 from pipeline.ledger_rows import compare
+from pipeline.timestamp_check import StampCheck, check_stamps
 from pipeline.verify_entries import Chain, EntryTable
 from pipeline.verify_files import FileCheck, Journal, StoredFile, stored_files
 from storage.blobs.contract import BlobStore
 from storage.catalogue.catalogue import Catalogue
+from storage.clock import Clock, now
 from storage.errors import IntegrityError, NotFound
 from storage.ledger import checkpoint, note, tiles
 from storage.ledger.audit import Plan, audit_folder
@@ -40,7 +44,8 @@ class DataPlace:
     """Where everything lies. `vkey`: the ledger's public key, pinned.
 
     `since`: the guard's last checkpoint. `kept`: a checkpoint that an auditor kept from earlier. `state`: a file that
-    remembers which stored files an interrupted verification has read.
+    remembers which stored files an interrupted verification has read. `roots`: of trusted time-stamping authorities,
+    None where none are known.
     """
 
     catalogue: Catalogue
@@ -50,6 +55,7 @@ class DataPlace:
     since: bytes | None = None
     kept: bytes | None = None
     state: Path | None = None
+    roots: Sequence[x509.Certificate] | None = None
 
 
 @dataclass(slots=True)
@@ -70,8 +76,11 @@ class DataCheck:
     place: DataPlace
     tell: Tell = lambda stage, done, total: None
     counts: Counts = field(default_factory=Counts)
+    stamps: StampCheck = field(default_factory=StampCheck)
+    clock: Clock = now
     chain: Chain | None = None
     """What was asked for, where one subject was."""
+    _sound: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wrongs(self, subject: str | None = None) -> Generator[Wrong, None, None]:
@@ -86,6 +95,7 @@ class DataCheck:
         finished = False
         try:
             yield from self._records(files)
+            yield from self._timestamps()
             yield from self._files(files, journal)
             finished = True
         finally:
@@ -95,12 +105,13 @@ class DataCheck:
         return self.chain is None or self.chain.subject == subject
 
     def _records(self, files: list[StoredFile]) -> Iterator[Wrong]:
-        """Steps 1 to 3; `files` gets what step 4 has to read."""
+        """Steps 1 to 3; `files` gets what step 5 has to read."""
         try:
             with self.place.catalogue.read() as session:
                 _snapshot(session)
                 facts = LedgerFacts()
                 found = list(self._ledger(session, facts))
+                self._sound = not found
                 yield from found
                 if not found:
                     yield from (each for each in compare(session, facts) if self._concerns(each.subject))
@@ -128,8 +139,14 @@ class DataCheck:
             raise NotFound(f"存证链中没有 {name} 的条目。", f"the ledger has no entry of {name}")
         yield from table.found
 
+    def _timestamps(self) -> Iterator[Wrong]:
+        """Step 4. What is wrong with the ledger itself has been said."""
+        if self._sound:
+            self.stamps = check_stamps(self.place.ledger, self.place.vkey, self.place.roots, self.clock())
+            yield from self.stamps.wrong
+
     def _files(self, files: list[StoredFile], journal: Journal) -> Iterator[Wrong]:
-        """Step 4."""
+        """Step 5."""
         left = [stored for stored in files if not journal.has(stored)]
         self.counts.resumed = len(files) - len(left)
         total = sum(stored.size for stored in left if isinstance(stored.size, int))  # a row may hold anything
