@@ -7,14 +7,16 @@ the ledger (docs/decisions/0008).
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from api.signin import LedgerReader
 from api.web import Here
 from storage.errors import NotFound
+from storage.ledger.folder import LedgerFolder
 from storage.ledger.witnessed import load as load_witnessed
 
 router = APIRouter(include_in_schema=False)
@@ -39,10 +41,34 @@ def witnessed(web: Here) -> Response:
     return Response(signed, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
+@router.api_route("/ledger/rotations", methods=["GET", "HEAD"])
+def rotations(web: Here) -> Response:
+    """The proofs by which one key of the ledger handed over to the next; open to all who pinned an earlier one."""
+    body = LedgerFolder(web.services.settings.ledger).rotations()
+    if not body:
+        raise NotFound("存证链从未更换密钥。", "the ledger's key was never changed")
+    return Response(body, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
 @router.api_route("/ledger/tile/entries/{name:path}", methods=["GET", "HEAD"])
-def entries(who: LedgerReader, web: Here, name: str) -> Response:
-    """A bundle of entries."""
-    return _file(web, f"entries/{name}", "no-store, private")
+def entries(who: LedgerReader, web: Here, name: str, request: Request) -> Response:
+    """A bundle of entries, packed where the reader can unpack it: JSON takes a fraction then."""
+    answer = _file(web, f"entries/{name}", "no-store, private")
+    answer.headers["Vary"] = "Accept-Encoding, Cookie"
+    if not _takes_gzip(request.headers.get("accept-encoding", "")):
+        return answer
+    packed = gzip.compress(bytes(answer.body), compresslevel=6, mtime=0)
+    headers = {**answer.headers, "Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+    return Response(packed, headers=headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Is gzip named in an Accept-Encoding, other than as refused (q=0)?"""
+    for each in accepted.split(","):
+        name, _, quality = each.partition(";")
+        if name.strip().lower() == "gzip":
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", quality)
+    return False
 
 
 @router.api_route("/ledger/tile/{name:path}", methods=["GET", "HEAD"])

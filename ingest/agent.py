@@ -1,7 +1,8 @@
 """The station agent: a card's files, listed and signed, brought over, each proven by a receipt before it may be wiped.
 
 可清除 (safe to wipe) is said of a file only when its receipt has been verified offline with the ledger's public key
-that was pinned at enrolment, speaks of these very bytes, and lies durably in the station's journal.
+that was pinned at enrolment (or one it handed over to), speaks of these very bytes, and lies durably in the station's
+journal.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from ingest.device import NOTES, find_device
 from ingest.journal import Journal
 from ingest.manifest import DeviceLine
 from ingest.station import StationKey
+from ingest.trust import LogTrust
 from storage.clock import Clock, iso
 from storage.errors import IntegrityError, LiuhenError, Refused
-from storage.ledger.proof import verify_receipt
+from storage.ledger.proof import VerifiedReceipt
 from storage.records import Digest
 
 PARALLEL = 4  # files on their way at once
@@ -86,6 +88,7 @@ class Agent:
         self._key = key
         self._journal = journal
         self._clock = clock
+        self._trust = LogTrust(key.log, journal, client.rotations)
 
     def dock(self, root: Path, serial: str | None, told: Told, listed: Callable[[Card], None]) -> Outcome:
         """Do everything for one card. `listed` hears what is on it.
@@ -146,7 +149,7 @@ class Agent:
             if not wanted.kept:
                 self._client.upload(file, wanted, lambda done: told("send", file.path, done))
             receipt = self._client.receipt(digest.sha256)
-            check_receipt(receipt, self._key.log, digest)
+            check_subject(self._trust.verify(receipt), digest)
             place = self._journal.keep_receipt(digest.sha256, receipt)
         except Mislabelled as error:
             return _failed(file, digest, self._explain(file, digest, error))
@@ -166,9 +169,9 @@ class Agent:
         return error if same else _card_error(file, Changed(file.path))
 
 
-def check_receipt(receipt: bytes, log: str, digest: Digest) -> None:
-    """Verify a receipt offline and that it speaks of these bytes. Raises IntegrityError."""
-    event = verify_receipt(receipt, log).entry.event
+def check_subject(receipt: VerifiedReceipt, digest: Digest) -> None:
+    """Check that a verified receipt speaks of these bytes. Raises IntegrityError."""
+    event = receipt.entry.event
     said = (event.event, event.payload.get("sha256"), event.payload.get("root"), event.payload.get("size"))
     if said != ("original.received", digest.sha256, digest.root, digest.size):
         raise IntegrityError(

@@ -78,6 +78,10 @@ class ServerClient:
     def receipt(self, sha256: str) -> bytes:
         return self._patiently(lambda: self.send("GET", f"/api/receipts/{sha256}", self.bearer())).content
 
+    def rotations(self) -> bytes:
+        """The ledger's file of key rotations; empty when its key never changed."""
+        return self._patiently(lambda: self.send("GET", "/api/rotations", {})).content
+
     def upload(self, file: CardFile, wanted: Wanted, told: Told) -> None:
         """Bring the whole file over. `told` hears how far it is, in bytes. Raises OSError, Changed or LiuhenError."""
         transfer = _Transfer(self, file, wanted.upload, told)

@@ -18,6 +18,7 @@ from ingest.dockings import Docked, Dockings
 from ingest.tus import Tus
 from ingest.uploads import Limits, Uploads
 from storage.errors import LiuhenError
+from storage.ledger.folder import LedgerFolder
 
 if TYPE_CHECKING:
     from pipeline.bootstrap import Services
@@ -28,7 +29,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def make_routes(services: Services) -> list[BaseRoute]:
-    """`POST /dockings`, `GET /receipts/{sha256}`, and tus at `/uploads`."""
+    """`POST /dockings`, `GET /receipts/{sha256}`, `GET /rotations`, and tus at `/uploads`."""
     dockings = Dockings(services.catalogue, services.sequencer, services.clock)
     uploads = make_uploads(services)
 
@@ -44,10 +45,15 @@ def make_routes(services: Services) -> list[BaseRoute]:
         await run_in_threadpool(dockings.check_listed, caller, sha256)
         return Response(await run_in_threadpool(services.intake.receipt, sha256), media_type=RECEIPT_TYPE)
 
+    async def rotations(request: Request) -> Response:
+        content = await run_in_threadpool(LedgerFolder(services.settings.ledger).rotations)
+        return Response(content, media_type=RECEIPT_TYPE)
+
     tus = Tus(uploads, dockings.authorise)
     return [
         Route("/dockings", _clearly(dock), methods=["POST"]),
         Route("/receipts/{sha256}", _clearly(receipt), methods=["GET"]),
+        Route("/rotations", _clearly(rotations), methods=["GET"]),
         Route("/uploads", tus),
         Route("/uploads/{id}", tus),
     ]

@@ -101,7 +101,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     catalogue = open_catalogue(settings)
     tiers = open_tiers(settings)
     log_key = open_log_key(settings, passphrase(settings), clock)
-    sequencer = Sequencer(catalogue, settings.ledger, log_key, open_guard(settings))
+    sequencer = open_sequencer(settings, catalogue, log_key)
     schedule = Schedule(catalogue, recurring(settings, policy), clock)
     runner = JobRunner(
         catalogue,
@@ -155,6 +155,11 @@ def read_witness_policy(settings: Settings) -> WitnessPolicy | None:
             f"无法读取见证策略文件 {settings.witness_policy}（LIUHEN_WITNESS_POLICY）。",
             f"the witness policy {settings.witness_policy} (LIUHEN_WITNESS_POLICY) can't be read: {error}",
         ) from error
+
+
+def open_sequencer(settings: Settings, catalogue: Catalogue, log_key: LogKey) -> Sequencer:
+    """The ledger's writer, which does nothing before it is started."""
+    return Sequencer(catalogue, settings.ledger, log_key, open_guard(settings))
 
 
 def open_guard(settings: Settings) -> CheckpointGuard:

@@ -29,10 +29,11 @@ sys.path.insert(0, str(ROOT))
 
 from ingest import manifest as manifests  # noqa: E402
 from ingest import station  # noqa: E402
-from ingest.agent import check_receipt  # noqa: E402
+from ingest.agent import check_subject  # noqa: E402
 from ingest.card import hash_card_file, list_card  # noqa: E402
 from ingest.client import ServerClient  # noqa: E402
 from storage.clock import iso, now  # noqa: E402
+from storage.ledger.proof import verify_receipt  # noqa: E402
 from tests.support.server import Launcher, Server, enrol  # noqa: E402
 
 MINUTE = 60  # seconds of footage that are encoded; the rest of the file repeats them
@@ -121,7 +122,7 @@ def ours(server: Server, key: station.StationKey, card: Path) -> Ours:
     begun = time.perf_counter()
     docked = client.dock(content, manifests.sign(content, key.key))
     client.upload(file, docked.files[0], lambda _: None)
-    check_receipt(client.receipt(digest.sha256), key.log, digest)
+    check_subject(verify_receipt(client.receipt(digest.sha256), key.log), digest)
     intake = time.perf_counter() - begun
     client.close()
     return Ours(hashing, intake)

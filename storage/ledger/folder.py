@@ -12,6 +12,7 @@ from typing import IO
 
 from storage import durable
 from storage.errors import Busy
+from storage.ledger import rotation
 from storage.ledger.tiles import Tile
 
 CHECKPOINT = "checkpoint"
@@ -41,6 +42,13 @@ class LedgerFolder:
             return self.read(CHECKPOINT)
         except FileNotFoundError:
             return None
+
+    def rotations(self) -> bytes:
+        """The proofs of the key's rotations, empty when there was none."""
+        try:
+            return self.read(rotation.FILE)
+        except FileNotFoundError:
+            return b""
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file durably. Raises Transient when the disk is full."""

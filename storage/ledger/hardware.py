@@ -54,7 +54,7 @@ class HardwareKeys:
         self._origin, self._label = origin, label
         self._lock = threading.Lock()
         try:
-            self._session = pkcs11.lib(str(module)).get_token(token_label=token).open(rw=True, user_pin=pin)
+            self._session = _open(pkcs11.lib(str(module)).get_token(token_label=token), pin)
         except pkcs11.PKCS11Error as error:
             raise _failed(error) from error
 
@@ -102,6 +102,14 @@ class HardwareKeys:
                 yield HardwareSigner(self._origin, _point(public), number, private, self._lock)
         except pkcs11.PKCS11Error as error:
             raise _failed(error) from error
+
+
+def _open(token: pkcs11.Token, pin: str) -> pkcs11.Session:
+    """A session of its own. Signing in is of the whole process: who comes second is signed in already."""
+    try:
+        return token.open(rw=True, user_pin=pin)
+    except pkcs11.UserAlreadyLoggedIn:
+        return token.open(rw=True)
 
 
 def _point(public: pkcs11.PublicKey) -> bytes:

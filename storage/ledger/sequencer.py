@@ -301,10 +301,7 @@ class Sequencer:
         """Add to the file of rotations what it lacks: the newest, or all after the folder was lost."""
         if not self._keys.turns:
             return
-        try:
-            proofs = rotation.split(self._folder.read(rotation.FILE))
-        except FileNotFoundError:
-            proofs = []
+        proofs = rotation.split(self._folder.rotations())
         read = self._reader(size)
         new = [self._prove_rotation(index, read) for index in self._keys.turns[len(proofs) :]]
         if new:

@@ -148,7 +148,6 @@ def _steps() -> dict[str, tuple[Any, str]]:
     from ingest.uploads import Uploads
     from pipeline.intake import Intake
     from storage.blobs.local import LocalBlobStore
-    from storage.ledger.guard import FileGuard
     from storage.ledger.sequencer import Sequencer
 
     return {
@@ -160,7 +159,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "register": (Intake, "_register"),
         "accept": (Intake, "accept"),
         "tiles": (Sequencer, "_write_tiles"),
-        "guard": (CheckpointGuard, "advance"),
+        "guard": (FileGuard, "advance"),
         "publish": (Sequencer, "_publish"),
         "receipt": (Intake, "receipt"),
         "mark": (Uploads, "_mark"),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.catalogue import custody
 from storage.errors import IntegrityError, Refused
@@ -15,13 +14,9 @@ from storage.ledger import checkpoint, note, proof, rotation, verify
 from storage.ledger.keys import LogKey
 from storage.ledger.logkeys import LogKeys
 from storage.ledger.note import Ed25519Signer
-from storage.records import Actor, CustodyEvent
-from tests.support.ledger import SIGNER, START, VKEY, Desk
+from tests.support.ledger import SIGNER, VKEY, Desk
+from tests.support.rotations import NEXT, STRANGER, THIRD, handover, key_of, rotate
 
-NEXT = Ed25519Signer(SIGNER.name, Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
-THIRD = Ed25519Signer(SIGNER.name, Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34))))
-STRANGER = Ed25519Signer(SIGNER.name, Ed25519PrivateKey.from_private_bytes(bytes(range(3, 35))))
-KEYS = {str(each.verifier): each for each in (NEXT, THIRD)}
 STEPS = ["_take", "_write_tiles", "_sign", "_swap", "_write_rotations", "_publish", "_announce"]
 
 
@@ -31,24 +26,8 @@ class Crash(Exception):
 
 @pytest.fixture
 def log(desk: Desk) -> Desk:
-    desk.key = LogKey(SIGNER, KEYS.get)
+    desk.key = key_of()
     return desk
-
-
-def handover(old: note.Signer, new: note.Signer, signed: str | None = None) -> CustodyEvent:
-    return CustodyEvent(
-        id=f"rotation:{old.verifier.key_id.hex()}",
-        event=rotation.EVENT,
-        time=START,
-        actor=Actor("user", "admin"),
-        subject=rotation.SUBJECT,
-        payload={"from": str(old.verifier), "to": str(new.verifier), "note": signed or rotation.sign(old, new)},
-    )
-
-
-def rotate(log: Desk, old: note.Signer, new: note.Signer) -> None:
-    with log.catalogue.write() as session:
-        custody.record(session, handover(old, new))
 
 
 def rotated(log: Desk, before: int = 10, after: int = 10) -> Desk:
@@ -184,14 +163,14 @@ def test_a_restored_backup_from_before_the_rotation_is_named_as_one(log: Desk) -
     log.close()
     backup = (log.root / "catalogue.db").read_bytes()
     log = Desk(log.root)
-    log.key = LogKey(SIGNER, KEYS.get)
+    log.key = key_of()
     rotated(log, before=0, after=5)
     log.close()
     for old in log.root.glob("catalogue.db-*"):
         old.unlink()
     (log.root / "catalogue.db").write_bytes(backup)
     restored = Desk(log.root)
-    restored.key = LogKey(SIGNER, KEYS.get)
+    restored.key = key_of()
     with pytest.raises(IntegrityError, match="old backup was restored"):
         restored.sequencer().publish_pending()
     restored.close()
