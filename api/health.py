@@ -39,7 +39,8 @@ def metrics(request: Request, web: Here, found: Annotated[SignedIn | None, Depen
         raise NoRight("仅限本机或系统管理员查看。", "only for this machine and administrators")
     with web.catalogue.read() as session:
         jobs = worklist.job_states(session)
-    return Response(web.metrics.text(jobs, _ledger_size(web)), media_type="text/plain; version=0.0.4; charset=utf-8")
+    text = web.metrics.text(jobs, _ledger_size(web), _witnessed_size(web))
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _state(name: str, check: Callable[[], object]) -> str:
@@ -55,6 +56,12 @@ def _ledger_size(web: Web) -> int:
     """The checkpoint's second line; 0 before the first entry. Raises where the file is damaged."""
     text = checkpoint_text(web.services.settings.ledger)
     return int(text.splitlines()[1]) if text is not None else 0
+
+
+def _witnessed_size(web: Web) -> int:
+    """Entries that the policy's witnesses cosigned; 0 before the first quorum, and without a policy."""
+    found = web.services.cosigning.seen() if web.services.cosigning else None
+    return found.checkpoint.size if found else 0
 
 
 def _loopback(request: Request) -> bool:

@@ -19,6 +19,9 @@ class Metrics:
         self._streamed = Counter("liuhen_media_bytes", "Bytes of media sent under a grant", registry=self._registry)
         self._jobs = Gauge("liuhen_jobs", "Jobs by state", ["state"], registry=self._registry)
         self._ledger = Gauge("liuhen_ledger_entries", "Entries under the newest checkpoint", registry=self._registry)
+        self._witnessed = Gauge(
+            "liuhen_ledger_witnessed_entries", "Entries that a quorum of witnesses cosigned", registry=self._registry
+        )
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         self._answers.labels(method, str(status)).inc()
@@ -27,9 +30,10 @@ class Metrics:
     def streamed(self, count: int) -> None:
         self._streamed.inc(count)
 
-    def text(self, jobs: Mapping[str, int], ledger: int) -> bytes:
+    def text(self, jobs: Mapping[str, int], ledger: int, witnessed: int) -> bytes:
         """The exposition format, with the gauges set to these figures."""
         for state in ("queued", "running", "done", "failed"):
             self._jobs.labels(state).set(jobs.get(state, 0))
         self._ledger.set(ledger)
+        self._witnessed.set(witnessed)
         return generate_latest(self._registry)

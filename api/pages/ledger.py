@@ -37,6 +37,7 @@ def listing(
         "ledger.html",
         cosigning=cosigning,
         witnessed=cosigning.seen() if cosigning else None,
+        alarms=cosigning.alarms() if cosigning else [],
         checkpoint=text,
         lines=text.splitlines() if text else [],
         key=web.services.log_key.vkey,

@@ -37,6 +37,7 @@ class _Place:
         self.lines: tuple[str, ...] = ()
         self.failures = 0
         self.not_before = 0.0
+        self.alarm: WitnessAhead | None = None
         self.thread: threading.Thread | None = None
 
     @property
@@ -86,6 +87,11 @@ class Cosigning:
     def seen(self) -> Witnessed | None:
         """Who cosigned the newest witnessed checkpoint; None before the first."""
         return witnessed.seen(self._folder.root, self._rules, self._logs())
+
+    def alarms(self) -> list[WitnessAhead]:
+        """What witnesses say to have seen of this log and it has not. A witness may be wrong; somebody must look."""
+        with self._news:
+            return [place.alarm for place in self._places if place.alarm]
 
     def run_once(self) -> bool:
         """One round over the newest published checkpoint. Says whether it is witnessed by a quorum now."""
@@ -157,14 +163,15 @@ class Cosigning:
 
     def _note(self, place: _Place, target: bytes, answer: Answer | LiuhenError) -> None:
         if isinstance(answer, Answer):
-            place.failures, place.not_before = 0, 0.0
+            place.failures, place.not_before, place.alarm = 0, 0.0, None
             place.lines = answer.lines if target == self._target else ()
             return
-        ahead = isinstance(answer, WitnessAhead)
-        if isinstance(answer, WitnessAhead) and answer.size <= _size(self._folder.checkpoint() or target):
-            return  # the log has grown meanwhile, and another process asked
-        if place.failures == 0 or ahead:
-            _log.log(logging.ERROR if ahead else logging.WARNING, "%s", answer)
+        if isinstance(answer, WitnessAhead):
+            if answer.size <= _size(self._folder.checkpoint() or target):
+                return  # the log has grown meanwhile, and another process asked
+            place.alarm = answer
+        if place.failures == 0 or isinstance(answer, WitnessAhead):
+            _log.log(logging.ERROR if isinstance(answer, WitnessAhead) else logging.WARNING, "%s", answer)
         place.failures += 1
         place.not_before = time.monotonic() + min(LONGEST_PAUSE, self._seconds * 2 ** min(place.failures, 12))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Refused
-from storage.ledger import policy
+from storage.ledger import checkpoint, merkle, note, policy
+from storage.ledger.checkpoint import Checkpoint
 from tests.support.web import Browser, Bureau, bureau, keep
 from tests.support.witnesses import WitnessProcess, policy_text, run_witness, size_of, trusting
 
@@ -51,6 +52,22 @@ def test_a_cosigned_log_is_shown_served_and_proves_receipts(watched: Bureau, pro
     assert policy.verify_receipt(receipt, rules).entry.event.payload["sha256"] == kept.original
     plain = browser.get(address).content
     assert plain.startswith(b"c2sp.org/tlog-proof@v1") and plain != receipt
+
+
+def test_a_witness_that_saw_more_is_told_on_the_page(watched: Bureau, process: WitnessProcess, tmp_path: Path) -> None:
+    """As after a restored backup of everything, guard included: only the witness remembers."""
+    keep(watched)
+    watched.publish()
+    cosigning, browser = watched.services.cosigning, Browser(watched, "auditor")
+    assert cosigning is not None and cosigning.run_once()
+    size = size_of(Browser(watched).get("/ledger/witnessed").content)
+    assert f"liuhen_ledger_witnessed_entries {size}.0" in Browser(watched, "admin").get("/metrics").text
+    ledger = watched.services.settings.ledger
+    head = checkpoint.parse(note.parse((ledger / "checkpoint").read_bytes()).text)
+    older = Checkpoint(head.origin, head.size - 1, merkle.EMPTY_ROOT)
+    (ledger / "checkpoint").write_bytes(checkpoint.sign(older, watched.services.log_key.signer))
+    assert not cosigning.run_once()
+    assert f"已见证过 {size} 条" in browser.get("/ledger").text
 
 
 def test_without_a_policy_nothing_is_shown(tmp_path: Path) -> None:
