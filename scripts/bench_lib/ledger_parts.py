@@ -161,7 +161,7 @@ def proofs(folder: Path, entries: int) -> dict[str, float]:
     """Inclusion proofs at random places, and their verification. First with a cold page cache and nothing in memory."""
     log = LedgerFolder(folder / "ledger")
     drop_cache(folder / "ledger")
-    vkey = keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).vkey
+    vkey = str(keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).verifier)
     signed = log.read("checkpoint")
     head = checkpoint.verify(signed, note.parse_vkey(vkey))
     chooser, tree = random.Random(1), tiles.TileTree(log.read)
@@ -203,7 +203,7 @@ def receipt(log: LedgerFolder, index: int, size: int, path: list[bytes], signed:
 def audit(folder: Path, _: int) -> dict[str, float]:
     """The whole log verified from its files, on all processors."""
     log = LedgerFolder(folder / "ledger")
-    vkey = keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).vkey
+    vkey = str(keys.load(folder / "ledger.pem", ORIGIN, PASSPHRASE).verifier)
     drop_cache(folder / "ledger")
     found: list[verify.Audited] = []
     spent = timed(lambda: found.append(verify.finish(audit_folder(log, vkey, Plan()))))
