@@ -58,6 +58,7 @@ JOB_KINDS: Mapping[str, Pair] = {
     "tier": ("转存", "moving to its tier"),
     "export": ("制作导出光盘", "making the export disc"),
     "release": ("释放旧副本", "releasing the old copy"),
+    "timestamp": ("加盖时间戳", "timestamping the ledger"),
 }
 JOB_STATES: Mapping[str, Pair] = {
     "queued": ("等待", "waiting"),
@@ -96,6 +97,7 @@ EVENTS: Mapping[str, Pair] = {
     "user.created": ("新建用户", "user created"),
     "user.changed": ("用户变更", "user changed"),
     "key.made": ("生成签名密钥", "signing key made"),
+    "ledger.timestamped": ("加盖时间戳", "checkpoint timestamped"),
 }
 SERVICES: Mapping[str, Pair] = {
     "intake": ("入库服务", "intake"),
@@ -106,6 +108,7 @@ SERVICES: Mapping[str, Pair] = {
     "watch": ("监视文件夹", "watched folder"),
     "console": ("服务器控制台", "server console"),
     "setup": ("初始设置", "set-up"),
+    "timestamps": ("时间戳服务", "timestamps"),
 }
 NOTES: Mapping[str, Pair] = {
     "requested": ("申请已提交，等待他人审批。", "The request is filed; somebody else decides on it."),

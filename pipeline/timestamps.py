@@ -218,6 +218,15 @@ def records(session: Session) -> Iterator[Record]:
             yield said
 
 
+def newest(session: Session) -> Record | None:
+    """The newest stamp over a checkpoint, as the entries say, None before the first."""
+    return max(
+        (each for each in records(session) if each.span.size is not None),
+        key=lambda each: each.span.time,
+        default=None,
+    )
+
+
 def when(interval: timedelta) -> When:
     """When the next run is due: at once at the first start, soon after a run that failed, else after `interval`."""
 

@@ -13,6 +13,7 @@ from api.pages.lists import PageNumber, Pager, offset
 from api.render import page
 from api.signin import LedgerReader
 from api.web import Here
+from pipeline.timestamps import newest
 from storage.catalogue import recordings, worklist
 from storage.errors import NotFound
 
@@ -31,6 +32,7 @@ def listing(
     with web.catalogue.read() as session:
         entries, total = worklist.entries(session, offset=offset(number), event=event)
         names = recordings.user_names(session)
+        stamp = newest(session)
     cosigning = web.services.cosigning
     return page(
         request,
@@ -44,6 +46,8 @@ def listing(
         steps=[(entry, json.loads(entry.body or entry.draft)) for entry in entries],
         names=names,
         event=event,
+        stamp=stamp,
+        stamping=bool(web.services.policy.time.tsa),
         pager=Pager(number, total, {"event": event}),
     )
 
