@@ -13,7 +13,7 @@ import typer
 
 from api.commands import ledger_audit, ledger_copy, ledger_prove
 from api.commands.bar import plain
-from api.commands.log_place import AsJson, Data, Key, Log, Place, find
+from api.commands.log_place import AsJson, Data, Key, Log, Place, find, reading
 
 if TYPE_CHECKING:
     from storage.ledger.folder import LedgerFolder
@@ -34,32 +34,36 @@ def make() -> typer.Typer:
 
 def show(log: Log = None, *, data: Data = None, key: Key = None, as_json: AsJson = False) -> None:
     """检查点：长度、根、签名 · The published checkpoint, in words and as it is signed."""
-    from storage.ledger import checkpoint, note
-
-    place = find(log, data, key)
-    signed = place.folder.read("checkpoint")
-    parsed = note.parse(signed)
-    head = checkpoint.parse(parsed.text)
-    body = next(bodies(place.folder, head.size - 1, head.size), (0, b""))[1] if head.size else b""
-    time = json.loads(body)["time"] if body else None
-    signatures = _signatures(parsed, place)
-    facts = {
-        "origin": head.origin,
-        "size": head.size,
-        "root": head.root.hex(),
-        "last_entry": time,
-        "signatures": signatures,
-        "checkpoint": signed.decode(),
-    }
+    with reading():
+        facts = _facts(find(log, data, key))
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
-    typer.echo(f"存证链 log        {head.origin}\n条数 entries      {head.size}\n根哈希 root       {head.root.hex()}")
-    if time:
-        typer.echo(f"最后一条 last     {local(time)}")
-    for each in signatures:
+    typer.echo(
+        f"存证链 log        {facts['origin']}\n条数 entries      {facts['size']}\n根哈希 root       {facts['root']}"
+    )
+    if facts["last_entry"]:
+        typer.echo(f"最后一条 last     {local(facts['last_entry'])}")
+    for each in facts["signatures"]:
         typer.echo(f"签名 signature    {each['name']}+{each['key_id']}  {each['zh']} {each['en']}")
-    typer.echo(f"\n{signed.decode()}", nl=False)
+    typer.echo(f"\n{facts['checkpoint']}", nl=False)
+
+
+def _facts(place: Place) -> dict[str, Any]:
+    from storage.ledger import checkpoint, note
+
+    signed = place.folder.read("checkpoint")
+    parsed = note.parse(signed)
+    head = checkpoint.parse(parsed.text)
+    last = next(bodies(place.folder, head.size - 1, head.size), None) if head.size else None
+    return {
+        "origin": head.origin,
+        "size": head.size,
+        "root": head.root.hex(),
+        "last_entry": json.loads(last[1])["time"] if last else None,
+        "signatures": _signatures(parsed, place),
+        "checkpoint": signed.decode(),
+    }
 
 
 def _signatures(parsed: Note, place: Place) -> list[dict[str, Any]]:
@@ -131,11 +135,12 @@ def entries(
         for index, body in bodies(folder, first, size if end is None else min(end, size))
         if wanted.takes(entry := json.loads(body))
     )
-    if as_json:
+    with reading():
+        if not as_json:
+            _list((index, entry) for index, _, entry in found)
+            return
         for _, body, _ in found:
             typer.echo(body)
-        return
-    _list((index, entry) for index, _, entry in found)
 
 
 def _list(found: Iterator[tuple[int, dict[str, Any]]]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.commands.bar import Tell, bar
-from api.commands.log_place import VKEY_FILE, AsJson, Data, Key, Log, Place, find, kept_checkpoint
+from api.commands.log_place import VKEY_FILE, AsJson, Data, Key, Log, Place, find, kept_checkpoint, reading
 
 if TYPE_CHECKING:
     from storage.ledger.fault import Fault
@@ -45,7 +45,7 @@ def audit(
     place.believed()
     kept = kept_checkpoint(since) if since else None
     try:
-        with bar("审计 auditing", show=not as_json) as tell:
+        with reading(), bar("审计 auditing", show=not as_json) as tell:
             audited = run(place, kept, state, tell)
     except Fault as fault:
         _say_wrong(fault, as_json)

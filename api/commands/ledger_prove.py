@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.commands.log_place import Data, Key, Place, find, kept_checkpoint
+from api.commands.log_place import Data, Key, Place, find, kept_checkpoint, reading
 
 if TYPE_CHECKING:
     from storage.ledger.checkpoint import Checkpoint
@@ -45,15 +45,18 @@ def prove(
     place = find(log, data, key)
     if (what is None) == (older is None):
         raise Refused("请给出要证明的条目，或用 --from 给出起点。", "name what is to be proved, or a start with --from")
+    with reading():
+        made = _make(place, what, older)
+    _write(made, out)
+
+
+def _make(place: Place, what: str | None, older: str | None) -> dict[str, bytes]:
+    """The proofs by the names of their files."""
     signed, head = place.head()
     if older is not None:
-        made = {f"consistency-{head.size}.txt": _consistency(place, signed, head, older)}
-    else:
-        made = {
-            f"entry-{index}.tlog-proof": _inclusion(place, signed, head, index)
-            for index in _indexes(place, head.size, str(what))
-        }
-    _write(made, out)
+        return {f"consistency-{head.size}.txt": _consistency(place, signed, head, older)}
+    found = _indexes(place, head.size, str(what))
+    return {f"entry-{index}.tlog-proof": _inclusion(place, signed, head, index) for index in found}
 
 
 def _consistency(place: Place, signed: bytes, head: Checkpoint, older: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +69,17 @@ class Place:
         from storage.ledger import heads
 
         return heads.published(self.folder.read, self.keys())
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """What the disk refuses becomes one clear line: the file's name and the reason. Raises Refused."""
+    from storage.errors import Refused
+
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"无法读取：{error}", f"can't be read: {error}") from error
 
 
 def find(log: Path | None, data: Path | None, key: str | None = None) -> Place:

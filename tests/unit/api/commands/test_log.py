@@ -241,6 +241,15 @@ def test_an_audit_without_a_key_is_refused(folder: Path) -> None:
     assert "--key" in str(refused("log", "audit", folder))
 
 
+def test_a_file_that_the_disk_refuses_is_one_clear_line(folder: Path) -> None:
+    path = folder / "tile/entries/001"
+    path.unlink()
+    path.mkdir()
+    assert "tile/entries/001" in str(refused("log", "audit", folder, "--key", VKEY))
+    assert "tile/entries/001" in str(refused("log", "entries", folder))
+    assert "tile/entries/001" in str(refused("log", "prove", 300, "--log", folder, "--key", VKEY))
+
+
 def test_what_was_kept_must_be_a_checkpoint(folder: Path) -> None:
     assert isinstance(refused("log", "audit", folder, "--key", VKEY, "--since", kept(folder, b"hello")), Refused)
     assert isinstance(refused("log", "audit", folder, "--key", VKEY, "--since", folder / "nothing"), Refused)
