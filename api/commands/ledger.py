@@ -17,7 +17,8 @@ from api.commands.log_place import AsJson, Data, Key, Log, Place, find, reading
 
 if TYPE_CHECKING:
     from storage.ledger.folder import LedgerFolder
-    from storage.ledger.note import Note
+    from storage.ledger.logkeys import LogKeys
+    from storage.ledger.note import Note, Verifier
 
 TABLE = 1000  # rows; more are printed line by line, as they are found
 
@@ -44,6 +45,8 @@ def show(log: Log = None, *, data: Data = None, key: Key = None, as_json: AsJson
     )
     if facts["last_entry"]:
         typer.echo(f"最后一条 last     {local(facts['last_entry'])}")
+    for each in facts["keys"]:
+        typer.echo(f"公钥 key          {each}")
     for each in facts["signatures"]:
         typer.echo(f"签名 signature    {each['name']}+{each['key_id']}  {each['zh']} {each['en']}")
     typer.echo(f"\n{facts['checkpoint']}", nl=False)
@@ -55,26 +58,31 @@ def _facts(place: Place) -> dict[str, Any]:
     signed = place.folder.read("checkpoint")
     parsed = note.parse(signed)
     head = checkpoint.parse(parsed.text)
+    known = _known(place)
     last = next(bodies(place.folder, head.size - 1, head.size), None) if head.size else None
     return {
         "origin": head.origin,
         "size": head.size,
         "root": head.root.hex(),
         "last_entry": json.loads(last[1])["time"] if last else None,
-        "signatures": _signatures(parsed, place),
+        "keys": [str(each) for each in known.keys] if known else [],
+        "signatures": _signatures(parsed, known.key_of(head.size) if known else None),
         "checkpoint": signed.decode(),
     }
 
 
-def _signatures(parsed: Note, place: Place) -> list[dict[str, Any]]:
-    """Each signature line with what is known of it: by the log's key and valid, wrong, or of a key not known here."""
+def _known(place: Place) -> LogKeys | None:
+    """The log's keys over time, None where no key is at hand or it is not this log's."""
     from storage.errors import LiuhenError
-    from storage.ledger import checkpoint
 
     try:
-        expected = place.keys().key_of(checkpoint.parse(parsed.text).size)
+        return place.keys()
     except LiuhenError:
-        expected = None
+        return None
+
+
+def _signatures(parsed: Note, expected: Verifier | None) -> list[dict[str, Any]]:
+    """Each signature line with what is known of it: by the log's key and valid, wrong, or of a key not known here."""
     lines = []
     for line in parsed.signatures:
         if expected is None or (line.name, line.key_id) != (expected.name, expected.key_id):

@@ -73,6 +73,7 @@ def test_show_says_what_the_checkpoint_says(folder: Path) -> None:
     assert FILES["checkpoint"].decode() in shown
     assert "602" in shown
     assert "有效 valid" in shown
+    assert VKEY in shown
     local = datetime.fromisoformat(json.loads(ENTRIES[-1])["time"]).astimezone()
     assert f"{local:%Y-%m-%d %H:%M:%S}" in shown
 
