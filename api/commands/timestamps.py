@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.commands.log_place import AsJson, Data, Key, Log, find
+
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from pipeline.settings import Settings
     from storage.ledger.stamps import Examined
 
-Data = Annotated[Path | None, typer.Option(help="数据目录 · data directory (LIUHEN_DATA, ./liuhen-data)")]
+Roots = Annotated[
+    list[Path] | None,
+    typer.Option(help="信任的时间戳根证书（PEM），可多次给出 · trusted roots of time-stamping authorities (PEM)"),
+]
 
 
 def stamp(data: Data = None) -> None:
@@ -48,43 +55,47 @@ def stamp(data: Data = None) -> None:
         typer.echo("最新检查点已加盖，没有新内容 · nothing new: the checkpoint has been stamped")
 
 
-def show(
-    data: Data = None,
-    key: Annotated[str | None, typer.Option(help="存证链公钥 · the ledger's public key, one line")] = None,
-    roots: Annotated[
-        list[Path] | None, typer.Option(help="信任的时间戳根证书（PEM）· trusted roots; else those of the policy file")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print JSON")] = False,
-) -> None:
+def show(log: Log = None, *, data: Data = None, key: Key = None, roots: Roots = None, as_json: AsJson = False) -> None:
     """列出时间戳并逐一核验 · List the timestamps, each verified: entries, local time, authority, valid until, renewed.
 
     退出码 · exit code: 0 全部有效 all hold, 1 有不符 something is wrong, 2 error.
     """
-    from pipeline.bootstrap import passphrase, read_settings
-    from pipeline.signing import own_vkey
-    from pipeline.timestamp_check import check_stamps, trusted_roots
-    from pipeline.timestamps import read_roots
+    from pipeline.bootstrap import read_settings
+    from pipeline.timestamp_check import check_stamps
     from storage.clock import now
 
-    settings = read_settings(data=data)
-    vkey = key or own_vkey(settings, passphrase(settings))
-    anchors = read_roots(roots) if roots else trusted_roots(settings)
-    found = check_stamps(settings.ledger, vkey, anchors, now())
+    place, settings = find(log, data, key), read_settings(data=data or log)
+    trusted = anchors(roots, settings)
+    found = check_stamps(place.folder.root, place.believed(), trusted, now())
     rows = list(_rows(found.examined)) if found.examined else []
     if as_json:
         wrong = [each.as_json() for each in found.wrong]
-        answer = {"trusted_roots": anchors is not None, "timestamps": rows, "wrong": wrong}
+        answer = {"key": place.vkey, "trusted_roots": trusted is not None, "timestamps": rows, "wrong": wrong}
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
     else:
         _print(settings, rows)
+        for zh, en in [*place.warning, *(warning(trusted) if rows else [])]:
+            typer.echo(f"{zh}\n{en}")
         for each in found.wrong:
             typer.echo(f"✗ 不符：{each.zh}\n  wrong: {each.en}")
-        if rows and anchors is None:
-            typer.echo(
-                "提示：未给出信任的根证书，所用为随时间戳存档的根证书；请用 --roots 给出独立取得的根证书。\n"
-                "note: no roots were given, those kept with the timestamps were used; give some with --roots"
-            )
     raise typer.Exit(1 if found.wrong else 0)
+
+
+def anchors(roots: list[Path] | None, settings: Settings) -> list[x509.Certificate] | None:
+    """The trusted roots: those given, else the policy's, else None."""
+    from pipeline.timestamp_check import trusted_roots
+    from pipeline.timestamps import read_roots
+
+    return read_roots(roots) if roots else trusted_roots(settings)
+
+
+def warning(trusted: Sequence[x509.Certificate] | None) -> list[tuple[str, str]]:
+    """What is to be said where nobody named a root."""
+    if trusted is not None:
+        return []
+    zh = "提示：未给出信任的时间戳根证书，所用为随时间戳存档的根证书；请用 --roots 给出独立取得的根证书。"
+    en = "note: no roots of time-stamping authorities were given, those kept with the timestamps were used"
+    return [(zh, f"{en}; give some with --roots")]
 
 
 def _rows(examined: Examined) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ import typer
 from api.commands import verify_text
 from api.commands.bar import Tell, bar
 from api.commands.log_place import kept_checkpoint, own_key, read_key
+from api.commands.timestamps import Roots, anchors
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -47,6 +48,7 @@ class Asked:
     policy: Path | None = None
     since: Path | None = None
     state: Path | None = None
+    roots: list[Path] | None = None
 
 
 def verify(
@@ -84,6 +86,7 @@ def verify(
     state: Annotated[
         Path | None, typer.Option(help="进度文件：中断后从此继续 · where an interrupted run goes on (a file)")
     ] = None,
+    roots: Roots = None,
     everything: Annotated[bool, typer.Option("--all", help="列出全部不符 · list everything that is wrong")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print one JSON object")] = False,
 ) -> None:
@@ -99,7 +102,7 @@ def verify(
         raise Refused("--policy 只用于核验回执。", "--policy is for receipts only")
     settings = read_settings(data=path if _is_data(path) else data)
     with bar("核验 verifying", show=not as_json) as tell:
-        asked = Asked(settings, read_key(key), everything, tell, policy, since, state)
+        asked = Asked(settings, read_key(key), everything, tell, policy, since, state, roots)
         try:
             outcome = _dispatch(path, target, file, asked)
         except OSError as error:
@@ -212,7 +215,8 @@ def _open_data(asked: Asked, vkey: str) -> Iterator[DataCheck]:
     try:
         since = guard.read_bytes() if guard.exists() else None
         kept = kept_checkpoint(asked.since) if asked.since else None
-        place = DataPlace(catalogue, open_tiers(settings), settings.ledger, vkey, since, kept, asked.state)
+        trusted = anchors(asked.roots, settings)
+        place = DataPlace(catalogue, open_tiers(settings), settings.ledger, vkey, since, kept, asked.state, trusted)
         yield DataCheck(place, asked.tell)
     finally:
         catalogue.close()

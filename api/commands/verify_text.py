@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from api.commands.timestamps import warning
+
 if TYPE_CHECKING:
     from pipeline.verify import DataCheck
 
@@ -25,6 +27,8 @@ def counted(check: DataCheck, *, sound: bool) -> list[tuple[str, str]]:
     if counts.pending:
         zh = f"另有 {counts.pending} 条待写入存证链。"
         said.append((zh, f"{counts.pending} events wait to be written into the ledger"))
+    if check.stamps.said:
+        said += [*check.stamps.said, *warning(check.place.roots)]
     return said
 
 
@@ -32,6 +36,7 @@ def facts(check: DataCheck) -> dict[str, Any]:
     counts, chain = check.counts, check.chain
     found: dict[str, Any] = {"entries": counts.entries, "pending": counts.pending, "files": counts.files}
     found |= {"bytes": counts.bytes, "resumed": counts.resumed}
+    found["timestamps"] = len(check.stamps.examined.kept) if check.stamps.examined else 0
     if chain:
         found["chain"] = {
             "subject": chain.subject,
