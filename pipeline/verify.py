@@ -3,7 +3,7 @@
 Nothing is believed but the ledger's public key. The steps, each naming what is wrong:
 
 1 the ledger by itself: every signature, hash, bundle, tile and chain (`storage.ledger.verify`); where the guard's last
-  checkpoint is there, the ledger still begins with its tree
+  checkpoint or one that witnesses cosigned is there, the ledger still begins with its tree
 2 the entries in the database are the ledger's, byte for byte
 3 the facts in the tables are those that the entries say (`pipeline.ledger_rows`)
 4 the ledger's timestamps, each way: none is missing, altered, or of another history (`pipeline.timestamp_check`)
@@ -30,7 +30,7 @@ from storage.blobs.contract import BlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import IntegrityError, NotFound
-from storage.ledger import checkpoint, note, tiles
+from storage.ledger import checkpoint, note, tiles, witnessed
 from storage.ledger.audit import Plan, audit_folder
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
 from storage.ledger.tiles import Reader
@@ -125,7 +125,8 @@ class DataCheck:
         folder = LedgerFolder(self.place.ledger)
         table = EntryTable(session, facts, self.chain)
         try:
-            older = [each for each in (self.place.since, self.place.kept) if each is not None]
+            given = (self.place.since, self.place.kept, witnessed.load(self.place.ledger))
+            older = [each for each in given if each is not None]
             plan = Plan(older=older, visit=table.compare, read=_reader(folder, self.place.since))
             for step in audit_folder(folder, self.place.vkey, plan):
                 self.counts.entries = step.done

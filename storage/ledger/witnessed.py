@@ -53,8 +53,10 @@ def witnessed_receipt(folder: Path, index: int, body: bytes) -> bytes:
             "此条目尚未被足够的见证人见证，请稍后再试。",
             "no quorum of witnesses has cosigned this entry yet: try later",
         )
-    tree = tiles.TileTree(LedgerFolder(folder).read)
-    path = merkle.inclusion_proof(index, head.size, tree.reader(head.size))
+    log = LedgerFolder(folder)
+    newest = log.checkpoint()  # its tiles are there in any case, those of an older size may be gone
+    size = max(head.size, checkpoint.parse(note.parse(newest).text).size if newest else 0)
+    path = merkle.inclusion_proof(index, head.size, tiles.TileTree(log.read).reader(size))
     merkle.verify_inclusion(index, head.size, merkle.leaf_hash(body), path, head.root)
     return Proof(index, tuple(path), signed, body).encode()
 

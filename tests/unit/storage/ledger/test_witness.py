@@ -337,6 +337,22 @@ def test_without_a_quorum_nothing_is_written_and_a_smaller_tree_never_replaces(d
     assert witnessed.keep(folder, HISTORY.signed(9, classic(1), classic(2)), read, LOGS)
 
 
+def test_a_witnessed_receipt_needs_no_tiles_of_its_own_size(desk: Desk) -> None:
+    """Partial tiles may go once wider ones are there, as in a copy of the newest state alone."""
+    sequencer = desk.sequencer()
+    publish(desk, sequencer, 0, 5)
+    signed = desk.folder.checkpoint() or b""
+    read = policy.parse(policy_text([("w1", str(classic(1).verifier), "")], "all"))
+    text = note.parse(signed).text
+    assert witnessed.keep(desk.folder.root, signed + note.signature_line(text, classic(1)).encode(), read, LOGS)
+    publish(desk, sequencer, 5, 5)
+    for partial in desk.folder.root.glob("tile/**/*.p/5"):
+        partial.unlink()
+    body = desk.entries()[3]
+    receipt = witnessed.witnessed_receipt(desk.folder.root, 3, body)
+    assert policy.verify_receipt(receipt, read).witnessed.checkpoint.size == 5
+
+
 def test_a_damaged_witnessed_file_is_replaced(tmp_path: Path) -> None:
     read = policy.parse(policy_text([("w1", str(classic(1).verifier), "")], "all"))
     (tmp_path / "witnessed").write_bytes(HISTORY.signed(9, classic(1)).replace(b"\n9\n", b"\n99\n"))
