@@ -12,12 +12,15 @@ import pytest
 from sqlalchemy import select
 
 from pipeline import timestamps
+from pipeline.timestamp_check import check_stamps
 from pipeline.timestamps import Timestamps
 from storage.catalogue.tables import Entry, Job
 from storage.errors import IntegrityError, LiuhenError, NotFound, Refused, Transient
 from storage.ledger import stamp_folder, stamps, timestamp
 from storage.records import JobKind, JobState
+from tests.support.ledger import VKEY
 from tests.support.offices import Office
+from tests.support.rotations import key_of, rotate
 from tests.support.tsa import DAY, PEM, Authority, Server
 
 KIND = "application/timestamp-reply"
@@ -349,3 +352,19 @@ def test_roots_that_are_none_are_named(office: Office, tmp_path: Path) -> None:
     assert timestamps.read_roots([good]) == [office.authorities[0].root]
     with pytest.raises(Refused, match=r"bad\.pem, .*gone\.pem"):
         timestamps.read_roots([good, bad, tmp_path / "gone.pem"])
+
+
+def test_stamps_from_before_and_after_a_change_of_key_hold(office: Office) -> None:
+    office.sequencer.stop()
+    office.desk.key = key_of()
+    office.sequencer = office.desk.sequencer()
+    office.log()
+    office.stamp()
+    rotate(office.desk)
+    office.publish()
+    office.log()
+    assert len(office.stamp()) == 2
+    assert office.wrong() == []
+    found = check_stamps(office.desk.folder.root, VKEY, office.trusted, office.clock())
+    assert found.wrong == ()
+    assert found.examined is not None and len(found.examined.kept) == 4
