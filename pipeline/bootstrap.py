@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -13,10 +13,15 @@ from zoneinfo import ZoneInfo
 from pipeline import timestamps
 from pipeline.access import Access
 from pipeline.analyse import Analyse, Rules
+from pipeline.casework.retention import lock_until
 from pipeline.continuity.thresholds import Thresholds
 from pipeline.continuity.trust import anchors
 from pipeline.derive import Derive
 from pipeline.export.disc import MakeExport
+from pipeline.fixity.expected import Expectations
+from pipeline.fixity.pace import Pace
+from pipeline.fixity.repair import Mender
+from pipeline.fixity.sweep import Means, Sweep
 from pipeline.intake import Intake
 from pipeline.jobs import Handler, JobRunner, Workers, make_broker
 from pipeline.policy import Policy
@@ -102,7 +107,8 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     tiers = open_tiers(settings)
     log_key = open_log_key(settings, passphrase(settings), clock)
     sequencer = open_sequencer(settings, catalogue, log_key)
-    schedule = Schedule(catalogue, recurring(settings, policy), clock)
+    sweep = open_sweep(settings, policy, catalogue=catalogue, tiers=tiers, sequencer=sequencer, clock=clock)
+    schedule = Schedule(catalogue, recurring(policy, sweep), clock)
     runner = JobRunner(
         catalogue,
         _handlers(
@@ -112,6 +118,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
             catalogue=catalogue,
             tiers=tiers,
             sequencer=sequencer,
+            sweep=sweep,
             stamping=open_timestamps(settings, policy, catalogue, log_key.verifier, clock),
             clock=clock,
         ),
@@ -184,6 +191,46 @@ def _open_store(settings: Settings, tier: RetentionClass) -> BlobStore:
     return LocalBlobStore(settings.data / "blobs" / tier.value, min_free=settings.min_free)
 
 
+def open_replicas(settings: Settings) -> dict[str, BlobStore]:
+    """The second copies by tier, where there are any. Raises Refused when the folder of the setting is not there."""
+    if not settings.replica:
+        return {}
+    if settings.replica.startswith("s3://"):
+        from storage.blobs.s3 import S3BlobStore
+
+        return {tier.value: S3BlobStore.from_url(settings.replica, prefix=tier.value) for tier in RetentionClass}
+    folder = Path(settings.replica)
+    if not folder.is_dir():
+        raise Refused(f"没有副本目录 {folder}（LIUHEN_REPLICA）。", f"there is no replica {folder} (LIUHEN_REPLICA)")
+    return {tier.value: LocalBlobStore(folder / tier.value) for tier in RetentionClass}
+
+
+def open_sweep(
+    settings: Settings,
+    policy: Policy,
+    *,
+    catalogue: Catalogue,
+    tiers: Mapping[str, BlobStore],
+    sequencer: Sequencer,
+    clock: Clock,
+) -> Sweep:
+    """The use case of fixity over these stores."""
+
+    def until(tier: str) -> datetime:
+        return lock_until(RetentionClass(tier), clock(), policy.retention)
+
+    means = Means(
+        catalogue=catalogue,
+        tiers=tiers,
+        expectations=Expectations(catalogue, sequencer),
+        mender=Mender(tiers, open_replicas(settings), settings.spool, until),
+        policy=policy.fixity,
+        clock=clock,
+        pace=lambda: Pace(policy.fixity.mb_per_second * 1e6),
+    )
+    return Sweep(means)
+
+
 def passphrase(settings: Settings) -> bytes:
     """The signing key's passphrase: the setting, or a random one kept beside the key, readable by the owner only."""
     if settings.key_passphrase is not None:
@@ -238,9 +285,9 @@ def check_rules(settings: Settings, policy: Policy) -> Rules:
     )
 
 
-def recurring(settings: Settings, policy: Policy) -> list[Recurring]:
+def recurring(policy: Policy, sweep: Sweep) -> list[Recurring]:
     """The kinds of job that come again and again, and when."""
-    found = []
+    found = [Recurring(JobKind.FIXITY, sweep.when)]
     if policy.time.tsa:
         found.append(Recurring(JobKind.TIMESTAMP, timestamps.when(timedelta(hours=policy.time.interval_hours))))
     return found
@@ -264,6 +311,7 @@ def _handlers(
     tiers: Mapping[str, BlobStore],
     sequencer: Sequencer,
     stamping: Timestamps,
+    sweep: Sweep,
     clock: Clock,
 ) -> dict[JobKind, Handler]:
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
@@ -277,5 +325,6 @@ def _handlers(
         JobKind.TIER: tier.run,
         JobKind.RELEASE: tier.release,
         JobKind.TIMESTAMP: stamping.run,
+        JobKind.FIXITY: sweep.run,
         JobKind.EXPORT: MakeExport(catalogue, tiers, sequencer, settings, policy.retention, clock).run,
     }

@@ -38,6 +38,10 @@ time:                            # KEEP-SAFE  存证链检查点的可信时间�
   roots: []                      # 信任的时间戳根证书（PEM），如 [tsa-root.pem]；相对于本文件所在目录
   interval_hours: 24             # 间隔（小时）；存证链没有变化时不重复加盖
   renew_before_days: 90          # 证书到期前多少天续期
+fixity:                          # KEEP-SAFE  定期重新读取存储的文件，与存证链核对
+  every_days: 30                 # 每个文件至少每隔多少天核对一次
+  mb_per_second: 50              # 读取速度上限（MB/秒，百万字节）
+  minutes: 10                    # 每次最长运行时间（分钟）
 """
 
 
@@ -113,12 +117,23 @@ class TimePolicy(_Part):
         return self
 
 
+class FixityPolicy(_Part):
+    """Reading stored files again and comparing them with the ledger (`pipeline.fixity`)."""
+
+    every_days: int = Field(default=30, ge=1, le=366)
+    mb_per_second: float = Field(default=50.0, gt=0)
+    """In 10^6 bytes; also while a file is repaired."""
+    minutes: int = Field(default=10, ge=1, le=24 * 60)
+    """Of one run. A file without chunk hashes (an export, a derivative) that was begun is read to its end."""
+
+
 class Policy(_Part):
     retention: RetentionPolicy = RetentionPolicy()
     deadlines: DeadlinePolicy = DeadlinePolicy()
     viewing: ViewingPolicy = ViewingPolicy()
     continuity: ContinuityPolicy = ContinuityPolicy()
     time: TimePolicy = TimePolicy()
+    fixity: FixityPolicy = FixityPolicy()
 
 
 def load(path: Path) -> Policy:

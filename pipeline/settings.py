@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     """Empty: worker threads in this process. Else redis://… or amqp://…."""
     blobs: str = ""
     """Empty: local folders in the data directory. Else s3://bucket/prefix?endpoint=…; each tier gets its own prefix."""
+    replica: str = ""
+    """A second copy of all blobs that somebody else keeps up to date, in the same form: a folder with one sub-folder
+    for each tier, or s3://…. Only read, to repair damaged files from. Empty: none."""
     key_passphrase: SecretStr | None = None
     """Of the ledger's signing key. Empty: a random one is kept beside the key, mode 0600 (see docs/operations.md)."""
     second_signatures: tuple[Literal["ml-dsa-44", "sm2"], ...] = ()

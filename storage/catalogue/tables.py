@@ -335,3 +335,28 @@ class Job(Base):
     created: Mapped[datetime]
     finished: Mapped[datetime | None]
     __table_args__ = (Index("jobs_due", "state", "run_at"),)
+
+
+class Fixity(Base):
+    """One stored file: when it was last read again whole, and what was found (`pipeline.fixity`)."""
+
+    __tablename__ = "fixity"
+    tier: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """original, chunks, derivative or export."""
+    ref: Mapped[str]
+    """The row that says it is there: an original's digest, a derivative's or export's identifier."""
+    size: Mapped[int] = mapped_column(BigInteger)
+    """As that row says; of a chunk list, its own."""
+    due: Mapped[datetime]
+    checked: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(default="")
+    """"" before the first check, then as `storage.catalogue.fixity.State`."""
+    since: Mapped[datetime | None]
+    """When it came into this state."""
+    detail: Mapped[dict[str, Any]]
+    """Of a state that is not sound: what the alarm says."""
+    resume: Mapped[dict[str, Any]]
+    """Where the check of a large original stands."""
+    __table_args__ = (Index("fixity_due", "due", "checked"), Index("fixity_ref", "kind", "ref"))

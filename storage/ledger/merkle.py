@@ -131,9 +131,17 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
 class CompactRange:
     """A growing tree of which only the roots of its complete subtrees are kept: at most 64 hashes."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        """Empty, or as another one was: its `size` and `peaks`."""
+        if len(peaks) != size.bit_count():
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks")
+        self.size = size
+        self._peaks = list(peaks)
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of the complete subtrees, the largest first."""
+        return tuple(self._peaks)
 
     def append(self, leaf: bytes) -> None:
         """Add one leaf hash."""
@@ -155,11 +163,17 @@ class ChunkHasher:
     `leaves` holds the 32-byte leaf hashes of the finished chunks one after the other; `finish` adds the last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: CompactRange | None = None) -> None:
+        """`before`: the tree over the chunks that were fed to another one, to go on from there."""
         self.leaves = bytearray()
-        self._tree = CompactRange()
+        self._tree = before or CompactRange()
         self._filled = 0
         self._chunk = hashlib.sha256(b"\x00")
+
+    @property
+    def tree(self) -> CompactRange:
+        """Over the finished chunks."""
+        return self._tree
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Feed the next bytes, as many or few as there are."""
