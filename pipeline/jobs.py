@@ -180,7 +180,8 @@ class Workers:
     def stop(self) -> None:
         self._stop.set()
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # the start may have been given up before
+            self._thread.join()
         if self._worker is not None:
             self._worker.stop(timeout=10_000)
         self._broker.close()

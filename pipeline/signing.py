@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
@@ -17,21 +16,13 @@ from storage.errors import Conflict, Refused
 from storage.ledger import cosignature, keyfile, note, outbox, rotation, sm2
 from storage.ledger.keys import KeyFolder, LogKey
 from storage.ledger.note import Signer
-from storage.records import Actor, CustodyEvent
+from storage.records import Actor, CustodyEvent, RotationReason
 
 if TYPE_CHECKING:
     from storage.ledger.hardware import HardwareKeys
 
 ML_DSA_44 = "ledger-ml-dsa-44.pem"
 SM2 = "ledger-sm2.pem"
-
-
-class Reason(StrEnum):
-    """Why a key is replaced. It stands in the ledger in clear."""
-
-    SCHEDULED = "scheduled"  # 定期更换
-    COMPROMISED = "compromised"  # 疑似泄露
-    MOVED = "moved"  # 迁移（如迁入密码设备）
 
 
 def open_log_key(settings: Settings, passphrase: bytes, clock: Clock) -> LogKey:
@@ -68,7 +59,7 @@ class Rotate:
     make_next: Callable[[], Signer]
     clock: Clock
 
-    def run(self, actor: Actor, reason: Reason) -> str:
+    def run(self, actor: Actor, reason: RotationReason) -> str:
         """Record the rotation, and give the event's id; the sequencer signs with the new key from there on.
 
         The new key is kept before it is named; each key can be handed over from only once, so of two rotations at the

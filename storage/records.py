@@ -157,6 +157,14 @@ class CaseFlag(StrEnum):
     OTHER = "other"  # (4) other need 其他需要
 
 
+class RotationReason(StrEnum):
+    """Why the ledger's key is replaced. It stands in the ledger in clear."""
+
+    SCHEDULED = "scheduled"  # 定期更换
+    COMPROMISED = "compromised"  # 疑似泄露
+    MOVED = "moved"  # 迁移（如迁入密码设备）
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who did it. `kind`: user, station, service. `id`: login, station name or program part. Never a person's name."""

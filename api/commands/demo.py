@@ -20,6 +20,7 @@ def demo(
     lang: Annotated[str, typer.Option(help="zh | en")] = "zh",
 ) -> None:
     """演示全部流程，再逐项攻击 · Play the main job from dock to court, then attack it; 1 if a promise is broken."""
+    from api.demo.outside import Outside
     from api.demo.play import Play
     from api.demo.service import Service
     from api.demo.stage import StageFailed, Stages
@@ -27,7 +28,7 @@ def demo(
     work = Path(tempfile.mkdtemp(prefix="liuhen-demo-"))
     (work / "watch").mkdir()
     stages = Stages(english=lang == "en")
-    play = Play(work, stages, Service(work / "data", work / "watch"))
+    play = Play(work, stages, Service(work / "data", work / "watch"), Outside(work / "outside"))
     try:
         with contextlib.suppress(StageFailed):
             _perform(play)
@@ -37,6 +38,7 @@ def demo(
             _keep(play)
     finally:
         play.service.stop()
+        play.outside.stop()
         _clear(play)
 
 
@@ -50,6 +52,7 @@ def _perform(play: Play) -> None:
         ("启动服务", "Starting the service", scenes.start_service),
         ("采集与入库", "Docking and intake", scenes.dock_card),
         ("存证链", "The ledger", scenes.check_ledger),
+        ("时间戳与见证", "Timestamp and witness", scenes.ask_outside),
         ("分析与转码", "Analysis and transcoding", scenes.see_analysis),
         ("保管", "Keeping", scenes.keep_it),
         ("申请、审批与调阅", "Request, approval, viewing", scenes.see_it),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.signing import Reason
+from storage.records import RotationReason
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -53,7 +53,7 @@ def show(
 
 def rotate(
     reason: Annotated[
-        Reason,
+        RotationReason,
         typer.Option(help="原因：定期 scheduled，疑似泄露 compromised，迁移 moved · why", case_sensitive=False),
     ],
     by: Annotated[str, typer.Option(help="操作人账号 · login of who does it")],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from api.demo import ledger_attacks
 from api.demo.people import Json, wait_for
 from api.demo.play import Play
 from api.demo.stage import StageFailed
@@ -62,7 +63,17 @@ ATTACKS: tuple[tuple[str, str, Callable[[Play], None]], ...] = (
     ("攻击一：改动已存原件的一位", "Attack 1: one bit of a stored original flipped", flip_a_byte),
     ("攻击二：直接修改数据库", "Attack 2: a database row edited", edit_a_row),
     ("攻击三：改写存证链中的一条记录", "Attack 3: a ledger entry rewritten", rewrite_an_entry),
-    ("攻击四：清空后改动再次采集", "Attack 4: a wiped and altered card docked again", replay_a_card),
+    ("攻击四：从存证链中抽去一条记录", "Attack 4: an entry dropped from the ledger", ledger_attacks.drop_an_entry),
+    ("攻击五：截短存证链", "Attack 5: the ledger cut short", ledger_attacks.truncate_the_log),
+    (
+        "攻击六：恢复旧备份后另写历史",
+        "Attack 6: another history after a restored backup",
+        ledger_attacks.restore_a_backup,
+    ),
+    ("攻击七：更换签名密钥", "Attack 7: the signing key replaced", ledger_attacks.replace_the_key),
+    ("攻击八：伪造入库回执", "Attack 8: a receipt forged", ledger_attacks.forge_a_receipt),
+    ("攻击九：删除时间戳", "Attack 9: a timestamp removed", ledger_attacks.remove_a_timestamp),
+    ("攻击十：清空后改动再次采集", "Attack 10: a wiped and altered card docked again", replay_a_card),
 )
 
 

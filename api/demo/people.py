@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import httpx
@@ -27,6 +28,13 @@ class Person:
         form = {"old": one_time, "new": self.password, "again": self.password, "csrf": self._csrf}
         self._expect(self._http.post("/password", data=form), 303)
         self._csrf = self._sign_in(self.password)
+
+    def at(self, url: str) -> Person:
+        """The same user at another service that has the same database."""
+        other = copy(self)
+        other._http = httpx.Client(base_url=url, timeout=60)
+        other._csrf = other._sign_in(self.password)
+        return other
 
     def get(self, path: str) -> Json:
         answer: Json = self._expect(self._http.get(f"/api{path}"), 200).json()

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.demo.outside import Outside
 from api.demo.people import Json, Person, wait_for
 from api.demo.service import Service
 from api.demo.stage import StageFailed, Stages
@@ -24,6 +25,7 @@ class Play:
     work: Path
     stages: Stages
     service: Service
+    outside: Outside
     footage: Footage = field(init=False)
     people: dict[str, Person] = field(default_factory=dict)
     recording: str = ""
@@ -32,6 +34,11 @@ class Play:
     def report(self) -> Path:
         """The continuity report as a page. It stays when the demo's other files go."""
         return self.work / "continuity-report.html"
+
+    @property
+    def kept(self) -> Path:
+        """The checkpoint that an auditor keeps."""
+        return self.work / "auditor.checkpoint"
 
     @property
     def key(self) -> Path:
@@ -62,6 +69,8 @@ def make_material(play: Play) -> None:
 
 def start_service(play: Play) -> None:
     say, service = play.stages, play.service
+    play.outside.prepare(service.data)
+    service.settings = {"LIUHEN_WITNESS_POLICY": str(play.outside.policy), "LIUHEN_WITNESS_SECONDS": "0.5"}
     service.start()
     say.good(f"服务已启动：{service.url}", f"the service is up: {service.url}")
     admin = Person(service.url, "admin", service.one_time_password())
@@ -115,6 +124,18 @@ def check_ledger(play: Play) -> None:
     say.good("回执校验通过：签名 → 树 → 记录 → 文件摘要", "a receipt verifies: signature → tree → entry → digest")
     say.quote(play.service.run("log", "show"))
     say.quote(play.service.run("log", "entries"), 8)
+
+
+def ask_outside(play: Play) -> None:
+    """An authority says when the ledger was as long as it is, a court's witness that it only ever grows."""
+    say, key = play.stages, json.loads(play.key.read_text())["log"]
+    play.service.run("log", "timestamp")
+    say.quote(play.service.run("log", "timestamps"))
+    say.good("时间戳（RFC 3161）已加盖并核验", "a timestamp (RFC 3161) is made and verified")
+    play.outside.follow(key)
+    signed = (play.service.data / "ledger" / "checkpoint").read_bytes()
+    wait_for("cosignature", lambda: play.outside.has_seen(play.service.url, signed))
+    say.good("法院的见证人已见证检查点（ML-DSA-44）", "a court's witness has cosigned the checkpoint (ML-DSA-44)")
 
 
 def see_analysis(play: Play) -> None:

@@ -35,6 +35,7 @@ class Service:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -48,7 +49,7 @@ class Service:
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "LIUHEN_UNIT": "示例县应急管理局"},
+            env={**os.environ, "LIUHEN_UNIT": "示例县应急管理局", **self.settings},
         )
         threading.Thread(target=self._listen, daemon=True).start()
         deadline = time.monotonic() + PATIENCE
