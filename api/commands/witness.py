@@ -21,6 +21,7 @@ def make() -> typer.Typer:
     cli = typer.Typer(no_args_is_help=True)
     cli.command("init")(init)
     cli.command("trust")(trust)
+    cli.command("distrust")(distrust)
     cli.command("run")(run)
     cli.command("show")(show)
     return cli
@@ -64,6 +65,15 @@ def trust(
     """开始见证一条存证链 · Follow a log: from now on its checkpoints are cosigned when they extend the last one."""
     log = _open(folder).trust(vkey, origin)
     typer.echo(f"已信任 {log.origin}（{len(log.vkeys)} 个公钥）· {log.origin} is followed now", err=True)
+
+
+def distrust(
+    folder: Folder,
+    vkey: Annotated[str, typer.Argument(metavar="VKEY", help="不再可信的公钥 · a key to be believed no more")],
+) -> None:
+    """不再信任一个公钥（如已泄露）· Believe a log's key no more, as when it was stolen."""
+    _open(folder).distrust(vkey)
+    typer.echo("已不再信任该公钥 · the key is trusted no more", err=True)
 
 
 def run(

@@ -97,10 +97,10 @@ class Cosigning:
         """One round over the newest published checkpoint. Says whether it is witnessed by a quorum now."""
         if not self._take_newest():
             return False
-        for place in self._places:
-            if place.is_due and not self._kept:
-                self._ask(place, self._target)
-        self._wait()
+        asked = [place for place in self._places if place.is_due and not self._kept]
+        for place in asked:
+            self._ask(place, self._target)
+        self._wait(asked)
         return self._keep()
 
     def _run(self) -> None:
@@ -175,12 +175,13 @@ class Cosigning:
         place.failures += 1
         place.not_before = time.monotonic() + min(LONGEST_PAUSE, self._seconds * 2 ** min(place.failures, 12))
 
-    def _wait(self) -> None:
-        """Until all have answered who were asked, no longer than one answer may take."""
+    def _wait(self, asked: Sequence[_Place]) -> None:
+        """Until these have answered, no longer than one answer may take."""
         with self._news:
-            self._news.wait_for(
-                lambda: self._stopping.is_set() or not any(place.thread for place in self._places), DEADLINE
-            )
+            self._news.wait_for(lambda: self._stopping.is_set() or not any(place.thread for place in asked), DEADLINE)
+            hanging = [place.client.url for place in asked if place.thread and not self._stopping.is_set()]
+        for url in hanging:
+            _log.warning("the witness %s neither answers nor fails; nobody waits for it", url)
 
     def _keep(self) -> bool:
         with self._news:

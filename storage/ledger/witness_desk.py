@@ -18,7 +18,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +94,16 @@ class WitnessDesk:
             logs = {log.origin: log for log in self.followed()}
             vkeys = logs[name].vkeys if name in logs else ()
             logs[name] = FollowedLog(name, (*vkeys, vkey) if vkey not in vkeys else vkeys)
-            rows = [{"origin": log.origin, "vkeys": list(log.vkeys)} for log in logs.values()]
-            content = json.dumps({"logs": rows}, ensure_ascii=False, indent=1)
-            durable.write(self._folder / "trusted.json", content.encode())
+            self._follow(logs.values())
         return logs[name]
+
+    def distrust(self, vkey: str) -> None:
+        """Believe this key no more, for any origin. What was cosigned stays. Raises NotFound when it is not trusted."""
+        with _locked(self._folder / "trusted.json"):
+            logs = self.followed()
+            if not any(vkey in log.vkeys for log in logs):
+                raise NotFound("此公钥不在信任之列。", "this key is not trusted here")
+            self._follow([FollowedLog(log.origin, tuple(each for each in log.vkeys if each != vkey)) for log in logs])
 
     def followed(self) -> list[FollowedLog]:
         """The logs it follows."""
@@ -117,6 +123,11 @@ class WitnessDesk:
         """The folders with evidence."""
         folder = self._folder / "evidence"
         return sorted(each.parent for each in folder.glob("*/README.txt"))
+
+    def _follow(self, logs: Iterable[FollowedLog]) -> None:
+        rows = [{"origin": log.origin, "vkeys": list(log.vkeys)} for log in logs]
+        content = json.dumps({"logs": rows}, ensure_ascii=False, indent=1)
+        durable.write(self._folder / "trusted.json", content.encode())
 
     def _keys(self, origin: str) -> list[note.Verifier]:
         return [policy.log_key(vkey) for log in self.followed() if log.origin == origin for vkey in log.vkeys]

@@ -60,6 +60,8 @@ def test_trust_and_show(tmp_path: Path) -> None:
     assert "court.example/w1" in shown.stdout and "another name" in shown.stdout and "尚未见证" in shown.stdout
     with pytest.raises(IntegrityError):
         run("witness", "trust", tmp_path, VKEY + "x")
+    run("witness", "distrust", tmp_path, VKEY)
+    assert VKEY not in run("witness", "show", tmp_path).stdout
 
 
 def test_a_folder_without_a_witness_is_left_as_it_is(tmp_path: Path) -> None:

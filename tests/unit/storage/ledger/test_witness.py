@@ -396,6 +396,47 @@ def test_only_one_process_asks(desk: Desk, tmp_path: Path) -> None:
             eventually(lambda: bool(second._places[0].failures))
 
 
+class Dripping(BaseHTTPRequestHandler):
+    """Sends headers, one after the other, until it is told to end."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        with contextlib.suppress(OSError):
+            while not self.server.ending.wait(0.02):  # type: ignore[attr-defined]
+                self.wfile.write(b"X-More: yes\r\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_witness_that_hangs_holds_up_its_own_thread_only(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.ending = threading.Event()  # type: ignore[attr-defined]
+    serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+    serving.start()
+    sequencer = desk.sequencer()
+    publish(desk, sequencer, 0, 5)
+    with run_witness(tmp_path / "w1", only="ed25519") as process:
+        places = [("w1", process.vkeys[0], process.url)]
+        places.append(("w2", str(classic(2).verifier), f"http://127.0.0.1:{server.server_port}"))
+        with cosigning(desk, policy_text(places, "any")) as made:
+            monkeypatch.setattr("storage.ledger.cosigning.DEADLINE", 2.0)
+            assert made.run_once()
+            monkeypatch.setattr("storage.ledger.cosigning.DEADLINE", 10_000.0)
+            publish(desk, sequencer, 5, 4)
+            assert made.run_once()
+            assert size_of(witnessed.load(desk.folder.root) or b"") == 9
+            hanging = made._places[1].thread
+            assert hanging is not None
+            server.ending.set()  # type: ignore[attr-defined]
+            hanging.join(60)
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
 def test_a_policy_without_addresses_asks_nobody(desk: Desk) -> None:
     publish(desk, desk.sequencer(), 0, 5)
     with cosigning(desk, policy_text([("w1", str(classic(1).verifier), "")], "all")) as made:

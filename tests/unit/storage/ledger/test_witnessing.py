@@ -278,6 +278,20 @@ def test_trusting_takes_log_keys_only_and_each_once(tmp_path: Path) -> None:
         made.trust(str(classic(1).verifier))
 
 
+def test_a_stolen_key_is_believed_no_more(tmp_path: Path) -> None:
+    made = desk(tmp_path)
+    made.add_checkpoint(HISTORY.request(0, 5))
+    made.trust(str(note.Ed25519Signer(SIGNER.name, classic(9).key).verifier))
+    made.distrust(VKEY)
+    assert refused(made, HISTORY.request(5, 9)).status == 403
+    renewed = History(HISTORY.entries, note.Ed25519Signer(SIGNER.name, classic(9).key))
+    assert made.add_checkpoint(renewed.request(5, 9))
+    with pytest.raises(NotFound):
+        made.distrust(VKEY)
+    made.distrust(str(renewed.signer.verifier))
+    assert refused(made, renewed.request(9, 12)).status == 404
+
+
 class Cut(Exception):
     """The power goes."""
 
