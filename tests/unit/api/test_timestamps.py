@@ -81,3 +81,23 @@ def test_a_failed_run_is_told_to_administrators(stamping: Bureau) -> None:
     folder.write_bytes(b"in the way")
     assert run_next(stamping) == "queued"  # to be tried again
     assert "加盖时间戳" in Browser(stamping, "admin").get("/admin/jobs").text
+
+
+def test_strangers_fetch_the_files_of_the_timestamps(stamping: Bureau) -> None:
+    stranger = Browser(stamping)
+    assert stranger.get("/ledger/timestamps").text == ""
+    assert run_next(stamping) == "done"
+    names = stranger.get("/ledger/timestamps").text.splitlines()
+    assert [name.rpartition("/")[2] for name in names] == ["chain.pem", "checkpoint", "reply.tsr"]
+    for name in names:
+        assert stranger.get(f"/ledger/{name}").content == (stamping.services.settings.ledger / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["1", "1/tsa", "1/tsa/none", "%2e%2e/checkpoint", "1/%2e%2e/checkpoint", "%2e%2e/%2e%2e/liuhen.db", "1/.new/x"],
+)
+def test_nothing_else_is_fetched(stamping: Bureau, name: str) -> None:
+    assert run_next(stamping) == "done"
+    answer = Browser(stamping).client.get(f"/ledger/timestamps/{name}", headers={"accept": "*/*"})
+    assert answer.status_code == 404
