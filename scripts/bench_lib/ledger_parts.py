@@ -133,24 +133,30 @@ def batches(folder: Path, _: int) -> dict[str, float]:
 
 
 def grow(folder: Path, size: int) -> dict[str, float]:
-    """Append up to `size` entries, then measure there: batches, single appends, peak memory of this process."""
+    """Append in batches up to `size` entries."""
     desk = Desk(folder)
-    begun, number = time.perf_counter(), size_of(folder)
-    first = number
+    number = first = size_of(folder)
+    begun = time.perf_counter()
     while number < size:
         step = min(BATCH, size - number)
         desk.append(number, step)
         number += step
-    grown = time.perf_counter() - begun
-    forget_peak()
-    one = [timed(desk.append, number + step, 1) for step in range(200)]
-    number += 200
-    many = [timed(desk.append, number + step * BATCH, BATCH) for step in range(20)]
+    spent = time.perf_counter() - begun
+    desk.close()
+    return {"rate": (number - first) / spent, "memory": peak()}
+
+
+def appends(folder: Path, _: int) -> dict[str, float]:
+    """What one append costs, alone and in a batch, in a log as large as it is, and this process's peak memory."""
+    desk = Desk(folder)
+    number = first = size_of(folder)
+    one = [timed(desk.append, number + step, 1) for step in range(40)]
+    number += 40
+    many = [timed(desk.append, number + step * BATCH, BATCH) for step in range(5)]
     memory = peak()
     desk.close()
     return {
-        "size": max(first, size),
-        "grown": (size - first) / grown if size > first else 0.0,
+        "size": first,
         "single_ms": statistics.median(one) * 1000,
         "batch_us": statistics.median(many) / BATCH * 1e6,
         "memory": memory,
@@ -208,7 +214,8 @@ def audit(folder: Path, _: int) -> dict[str, float]:
     found: list[verify.Audited] = []
     spent = timed(lambda: found.append(verify.finish(audit_folder(log, vkey, Plan()))))
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return {"seconds": spent, "size": found[0].checkpoint.size, "memory": peak(), "each_child": children}
+    size = found[0].checkpoint.size
+    return {"seconds": spent, "size": size, "speed": size / spent, "memory": peak(), "each_child": children}
 
 
 def digest(folder: Path, mib: int) -> dict[str, float]:
@@ -245,10 +252,6 @@ def files_in(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")  # the highest resident size counts from now on
-
-
 def peak() -> float:
     """MiB of resident memory at its highest."""
     status = Path("/proc/self/status").read_text()
@@ -256,7 +259,7 @@ def peak() -> float:
 
 
 PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
-    each.__name__: each for each in (singles, batches, grow, proofs, audit, digest)
+    each.__name__: each for each in (singles, batches, grow, appends, proofs, audit, digest)
 }
 
 
