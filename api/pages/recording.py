@@ -79,6 +79,7 @@ def show(
         pictures=pictures,
         pending={row.request.kind for row in asked if row.request.state == RequestState.PENDING},
         cases=cases,
+        witnesses=web.services.cosigning is not None,
         **values,
     )
 
@@ -137,7 +138,8 @@ def receipt(who: Reader, web: Here, recording_id: Ident, sha256: Sha256, witness
         original = session.get(Original, sha256)
     if original is None or original.recording_id != recording_id:
         raise NotFound("没有这个原件。", "there is no such original")
-    headers = {"Content-Disposition": f'attachment; filename="{sha256[:16]}.tlog-proof"'}
+    name = f"{sha256[:16]}-witnessed" if witnessed else sha256[:16]
+    headers = {"Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
     given = web.services.intake.receipt(sha256)
     if witnessed:
         read = proof.parse(given)

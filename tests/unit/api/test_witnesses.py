@@ -48,6 +48,7 @@ def test_a_cosigned_log_is_shown_served_and_proves_receipts(watched: Bureau, pro
     assert f"前 {size_of(signed.content)} 条" in page and "法院" in page
     vkey = watched.services.sequencer.vkey
     rules = policy.parse(policy_text([("court", process.vkeys[0], "")], "all", log=vkey))
+    assert f'href="{address}?witnessed=1"' in browser.get(f"/recordings/{kept.recording}").text
     receipt = browser.get(f"{address}?witnessed=1").content
     assert policy.verify_receipt(receipt, rules).entry.event.payload["sha256"] == kept.original
     plain = browser.get(address).content
@@ -74,6 +75,8 @@ def test_without_a_policy_nothing_is_shown(tmp_path: Path) -> None:
     with bureau(tmp_path / "data") as made:
         assert made.services.cosigning is None
         assert "见证" not in Browser(made, "auditor").get("/ledger").text
+        kept = keep(made)
+        assert "witnessed=1" not in Browser(made, "auditor").get(f"/recordings/{kept.recording}").text
 
 
 @pytest.mark.parametrize(("content", "what"), [(b"quorum nobody\n", "line 1"), (None, "can't be read")])
