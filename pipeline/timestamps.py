@@ -24,7 +24,7 @@ from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Job
 from storage.clock import Clock
-from storage.errors import LiuhenError, NotFound, Refused, Transient
+from storage.errors import IntegrityError, LiuhenError, NotFound, Refused, Transient
 from storage.ledger import entry, outbox, renewal, stamp_folder, stamps, timestamp, tsa_chain
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.note import Ed25519Verifier
@@ -143,24 +143,49 @@ class Timestamps:
                     log.warning("a timestamp without entry is not valid", path=path, error=error.en)
 
     def _renew(self, failures: list[LiuhenError]) -> list[Kept]:
-        """One new stamp over all stamps that expire soon and their evidence, by the first authority that prolongs
-        them. Authorities that are down are told in `failures`."""
-        ends = self._ends()
-        limit = self._clock() + timedelta(days=self._policy.renew_before_days)
-        due = [path for path, end in ends.items() if self._clock() < end < limit]
-        for tsa in self._tsas if due else ():
+        """One new stamp over all stamps that are due and their evidence, by the first authority that prolongs them.
+
+        Authorities that are down and stamps that don't hold any more are told in `failures`.
+        """
+        old = self._due(failures)
+        for tsa in self._tsas if old else ():
             try:
-                if kept := self._renew_at(tsa, due, min(ends[path] for path in due)):
+                if kept := self._renew_at(tsa, old):
                     return [kept]
             except LiuhenError as error:
                 log.warning("no renewal", tsa=tsa.name, error=error.en)
                 failures.append(error)
         return []
 
-    def _renew_at(self, tsa: Tsa, due: Sequence[str], end: datetime) -> Kept | None:
-        archive = self._archive()
-        known = {each.path: each for each in self._records()}
-        old = [archive.load(path, known[path]) for path in due]
+    def _due(self, failures: list[LiuhenError]) -> list[Kept]:
+        """The stamps that expire soon, or have a smaller digest than is wanted now and no renewal by it."""
+        said, now = {each.path: each for each in self._records()}, self._clock()
+        limit = now + timedelta(days=self._policy.renew_before_days)
+        spans = [self._span(each) for each in said.values()]
+        ends = renewal.valid_until(spans, limit)
+        weak = self._weak(spans)
+        archive, due = self._archive(), list[Kept]()
+        for path, end in ends.items():
+            if now < end and (end < limit or path in weak):
+                try:
+                    due.append(archive.load(path, said[path]))
+                except LiuhenError as error:
+                    log.warning("not renewed, it does not hold", path=path, error=error.en)
+                    failures.append(error)
+        return due
+
+    def _weak(self, spans: Sequence[Span]) -> set[str]:
+        """Stamps whose files no manifest of the wanted digest names, while it is larger than SHA-256."""
+        if self._policy.digest == "sha256":
+            return set()
+        named = {line for each in spans if each.digest == self._policy.digest for line in each.lines}
+        return {
+            each.path
+            for each in spans
+            if each.digest != self._policy.digest and not {f"{each.path}/{name}" for name in each.files} <= named
+        }
+
+    def _renew_at(self, tsa: Tsa, old: Sequence[Kept]) -> Kept | None:
         path = f"{stamps.FOLDER}/{stamps.RENEWED}/{self._clock():%Y%m%dT%H%M%SZ}-{tsa.name}"
         chains = {each.stamp.path for each in old}
         lists = {each.public_bytes(Encoding.DER): each for chain in chains for each in tsa.lists(chain)}
@@ -170,15 +195,12 @@ class Timestamps:
             contents |= {f"{each.path}/{name}": self._folder.read(f"{each.path}/{name}") for name in each.files}
         manifest = renewal.write_manifest(contents, self._policy.digest)
         stamp, files = self._ask(tsa, manifest)
-        if stamp.valid_until <= end:
-            log.warning("the authority's certificate expires as soon: not renewed", tsa=tsa.name, end=end.isoformat())
+        if stamp.valid_until <= min(each.stamp.valid_until for each in old) and all(
+            each.stamp.digest == stamp.digest for each in old
+        ):
+            log.warning("the authority's certificate expires no later: not renewed", tsa=tsa.name)
             return None
         return self._keep(path, {stamps.MANIFEST: manifest, **evidence, **files}, stamp)
-
-    def _ends(self) -> dict[str, datetime]:
-        """Until when each recorded stamp holds, with its renewals, by what the ledger says of them."""
-        limit = self._clock() + timedelta(days=self._policy.renew_before_days)
-        return renewal.valid_until([self._span(each) for each in self._records()], limit)
 
     def _span(self, each: Record) -> Span:
         if each.span.size is not None:
@@ -263,6 +285,6 @@ def _list_files(prefix: str, lists: Sequence[x509.CertificateRevocationList]) ->
 
 
 def _together(failures: Sequence[LiuhenError]) -> LiuhenError:
-    """One error for all: worth another try when one of them is."""
-    first = next((each for each in failures if isinstance(each, Transient)), failures[0])
-    return type(first)(" ".join(each.zh for each in failures), "; ".join(each.en for each in failures))
+    """One error for all: worth another try when one of them is, an alarm when one of them is."""
+    kinds = (kind for kind in (Transient, IntegrityError) if any(isinstance(each, kind) for each in failures))
+    return next(kinds, Refused)(" ".join(each.zh for each in failures), "; ".join(each.en for each in failures))

@@ -22,7 +22,7 @@ _DIGESTS = {64: "sha256", 128: "sha512"}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From when until when a stamp speaks by itself, and what it vouches for."""
+    """From when until when a stamp speaks by itself, what it vouches for, and by which digest."""
 
     path: str
     time: datetime
@@ -31,6 +31,7 @@ class Span:
     index: int | None
     files: tuple[str, ...]
     lines: Mapping[str, str]
+    digest: str = "sha256"
 
     def renews(self, other: Span) -> bool:
         """Whether this stamp, made while `other` was valid, vouches for all of its files.

@@ -62,14 +62,16 @@ class Record:
     @property
     def span(self) -> Span:
         """As the entry says; of a renewal without its lines. Raises IntegrityError when the entry is malformed."""
-        said, size = self.payload, self.payload.get("size")
+        said, size, digest = self.payload, self.payload.get("size"), str(self.payload.get("digest"))
         try:
             time, end = (datetime.fromisoformat(said[name]) for name in ("time", "valid_until"))
         except (KeyError, ValueError, TypeError) as error:
             raise IntegrityError(
                 f"存证链条目所记时间戳 {self.path} 格式不正确。", f"the log's entry of {self.path} is malformed"
             ) from error
-        return Span(self.path, time, end, size if isinstance(size, int) else None, self.index, tuple(self.files), {})
+        return Span(
+            self.path, time, end, size if isinstance(size, int) else None, self.index, tuple(self.files), {}, digest
+        )
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -101,8 +103,10 @@ class Kept:
     @property
     def span(self) -> Span:
         size = self.head.size if self.head else None
-        ends = self.stamp.time, self.stamp.valid_until
-        return Span(self.path, *ends, size=size, index=self.index, files=tuple(self.files), lines=self.lines)
+        ends, digest = (self.stamp.time, self.stamp.valid_until), self.stamp.digest
+        return Span(
+            self.path, *ends, size=size, index=self.index, files=tuple(self.files), lines=self.lines, digest=digest
+        )
 
 
 @dataclass(frozen=True, slots=True)

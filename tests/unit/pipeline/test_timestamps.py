@@ -156,7 +156,7 @@ def test_a_refusal_is_told(office: Office, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="not supported"):
         office.stamp()
     office.policy["digest"] = "sha512"
-    assert office.stamp() == [f"timestamps/4/{office.path(0)}"]
+    assert office.stamp()[0] == f"timestamps/4/{office.path(0)}"
 
 
 def test_the_policy_may_be_pinned(office: Office) -> None:
@@ -295,6 +295,33 @@ def test_a_renewal_by_a_larger_digest(ageing: Office) -> None:
     manifest = (ageing.desk.folder.root / path / "manifest").read_text()
     assert all(len(line.split("  ")[0]) == 128 for line in manifest.splitlines())
     assert ageing.wrong() == []
+
+
+def test_a_larger_digest_renews_what_has_the_smaller_at_once_and_only_once(office: Office) -> None:
+    office.log()
+    office.stamp()
+    office.policy["digest"] = "sha512"
+    (path,) = office.stamp()
+    assert path.startswith("timestamps/renewed/")
+    assert office.entries()[-1]["renews"] == 6
+    assert office.stamp() == []
+    office.log()
+    office.stamp()
+    assert [each["digest"] for each in office.entries()] == ["sha256"] * 2 + ["sha512"] * 3
+    assert office.stamp() == []
+    assert office.wrong() == []
+
+
+def test_a_broken_stamp_does_not_keep_the_others_from_being_renewed(office: Office) -> None:
+    office.log()
+    broken, sound = office.stamp()
+    (office.desk.folder.root / broken / "reply.tsr").unlink()
+    office.policy["digest"] = "sha512"
+    with pytest.raises(IntegrityError, match="missing"):
+        office.stamp()
+    assert office.entries()[-1]["renews"] == 3
+    manifest = (office.desk.folder.root / office.entries()[-1]["path"] / "manifest").read_text()
+    assert sound in manifest and broken not in manifest
 
 
 def test_evidence_of_the_old_chain_is_fetched_once_more(office: Office, tmp_path: Path) -> None:
