@@ -12,7 +12,19 @@ from starlette.routing import Mount
 
 from api import failures, health, ledger_files, media, rest, signin, timestamp_files
 from api.guard import Guard, Limits
-from api.pages import admin, cases, coverage, desk, fixity, ledger, recording, recordings, requests, stations, statistics
+from api.pages import (
+    admin,
+    cases,
+    coverage,
+    desk,
+    fixity,
+    ledger,
+    recording,
+    recordings,
+    requests,
+    stations,
+    statistics,
+)
 from api.render import make_templates
 from api.web import make_web
 from ingest.server import make_routes
@@ -42,7 +54,7 @@ def make_app(services: Services, limits: Limits | None = None) -> FastAPI:
     failures.install(app)
     for module in (signin, media, recordings, recording, cases, requests, stations, statistics, desk, admin, coverage):
         app.include_router(module.router)
-    for module in (ledger, ledger_files, timestamp_files, health, rest):
+    for module in (ledger, fixity, ledger_files, timestamp_files, health, rest):
         app.include_router(module.router)
     app.router.routes.append(Mount("/api", routes=make_routes(services)))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -7,7 +7,22 @@ from collections.abc import Sequence
 
 import typer
 
-from api.commands import check, demo, device, dock, export, key, ledger, station, timestamps, up, user, verify, witness
+from api.commands import (
+    check,
+    demo,
+    device,
+    dock,
+    export,
+    fixity,
+    key,
+    ledger,
+    station,
+    timestamps,
+    up,
+    user,
+    verify,
+    witness,
+)
 from storage.errors import LiuhenError
 
 
@@ -39,6 +54,7 @@ def make_cli() -> typer.Typer:
     admin.add_typer(user.make(), name="user", help="用户 · Users")
     admin.add_typer(device.make(), name="device", help="设备与其特征档案 · Devices and their profiles")
     admin.add_typer(key.make(), name="key", help="存证链签名密钥 · The ledger's signing keys")
+    admin.command("fixity")(fixity.fixity)
     cli.add_typer(admin, name="admin")
     return cli
 

@@ -15,7 +15,7 @@ from api.signin import session_of
 from api.web import Here, Web
 from pipeline.access import NoRight
 from pipeline.sessions import SignedIn
-from storage.catalogue import worklist
+from storage.catalogue import fixity, worklist
 from storage.records import Role
 
 router = APIRouter(include_in_schema=False)
@@ -39,6 +39,7 @@ def metrics(request: Request, web: Here, found: Annotated[SignedIn | None, Depen
         raise NoRight("仅限本机或系统管理员查看。", "only for this machine and administrators")
     with web.catalogue.read() as session:
         jobs = worklist.job_states(session)
+        web.metrics.checked(fixity.tiers(session))
     text = web.metrics.text(jobs, _ledger_size(web), _witnessed_size(web))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

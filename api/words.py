@@ -58,6 +58,7 @@ JOB_KINDS: Mapping[str, Pair] = {
     "tier": ("转存", "moving to its tier"),
     "export": ("制作导出光盘", "making the export disc"),
     "release": ("释放旧副本", "releasing the old copy"),
+    "fixity": ("核对存储的文件", "checking stored files"),
     "timestamp": ("加盖时间戳", "timestamping the ledger"),
 }
 JOB_STATES: Mapping[str, Pair] = {
@@ -65,6 +66,12 @@ JOB_STATES: Mapping[str, Pair] = {
     "running": ("进行中", "running"),
     "done": ("完成", "done"),
     "failed": ("失败", "failed"),
+}
+FIXITY_STATES: Mapping[str, Pair] = {
+    "damaged": ("损坏", "damaged"),
+    "missing": ("缺失", "missing"),
+    "unreadable": ("无法读取", "unreadable"),
+    "altered": ("数据库记录被改", "row altered"),
 }
 FLAGS: Mapping[str, Pair] = {
     "measures": ("对当事人采取了强制措施", "enforcement measures were taken against the party"),
@@ -97,6 +104,10 @@ EVENTS: Mapping[str, Pair] = {
     "user.created": ("新建用户", "user created"),
     "user.changed": ("用户变更", "user changed"),
     "key.made": ("生成签名密钥", "signing key made"),
+    "fixity.failed": ("存储文件与存证不符", "stored file not as recorded"),
+    "fixity.repaired": ("存储文件已修复", "stored file repaired"),
+    "fixity.passed": ("存储核对通过", "stored files checked"),
+    "personal.erased": ("删除个人信息", "personal data erased"),
     "ledger.timestamped": ("加盖时间戳", "checkpoint timestamped"),
 }
 SERVICES: Mapping[str, Pair] = {
@@ -108,6 +119,7 @@ SERVICES: Mapping[str, Pair] = {
     "watch": ("监视文件夹", "watched folder"),
     "console": ("服务器控制台", "server console"),
     "setup": ("初始设置", "set-up"),
+    "fixity": ("存储核对服务", "fixity checks"),
     "timestamps": ("时间戳服务", "timestamps"),
 }
 NOTES: Mapping[str, Pair] = {

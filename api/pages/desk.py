@@ -8,11 +8,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
+from api.pages.fixity import KEEPERS
 from api.render import page
 from api.signin import Reader
 from api.web import Here
 from pipeline.excuses import needing_words
-from storage.catalogue import activity, worklist
+from storage.catalogue import activity, fixity, worklist
 from storage.catalogue.recordings import user_names
 from storage.catalogue.tables import Recording, User
 from storage.records import JobState, RequestState, Role
@@ -41,6 +42,7 @@ def desk(request: Request, who: Reader, web: Here) -> Response:
             "overdue": activity.overdue(session, web.services.clock() - timedelta(hours=policy.deadlines.upload_hours)),
             "upload_hours": policy.deadlines.upload_hours,
             "failed": worklist.job_states(session).get(JobState.FAILED, 0) if Role.ADMIN in who.user.roles else 0,
+            "damaged": fixity.alarms(session) if set(KEEPERS).intersection(who.user.roles) else 0,
             "names": user_names(session),
         }
     return page(request, "desk.html", **values)
