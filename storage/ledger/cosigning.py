@@ -128,13 +128,17 @@ class Cosigning:
         if signed != self._target:
             if not self._target:
                 self._recall()
-            self._target, self._kept = signed, False
-            for place in self._places:
-                place.lines = ()
+            with self._news:
+                self._target, self._kept = signed, False
+                for place in self._places:
+                    place.lines = ()
         return True
 
     def _recall(self) -> None:
         """After a start: who signed the witnessed checkpoint has probably seen no newer one."""
+        known = self._logs()
+        if self._rules.logs and not {str(log.key) for log in self._rules.logs} & {str(key) for key in known}:
+            _log.warning("the witness policy names logs, but not this one: whoever verifies by it refuses our receipts")
         if found := witnessed.seen(self._folder.root, self._rules, self._logs()):
             names = {each.witness.name for each in found.seen}
             for place in self._places:
@@ -191,7 +195,7 @@ class Cosigning:
         if not self._kept and lines and self._rules.is_met([each.witness.name for each in seen]):
             witnessed.keep(self._folder.root, signed, self._rules, self._logs())
             self._kept = True
-            _log.info("witnessed: %d entries by %s", _size(signed), ", ".join(each.witness.shown for each in seen))
+            _log.debug("witnessed: %d entries by %s", _size(signed), ", ".join(each.witness.shown for each in seen))
         return self._kept
 
     def _prove(self, old: int, new: int) -> Sequence[bytes]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from storage.errors import IntegrityError
 from storage.ledger import note, policy, witnessing
-from storage.ledger.policy import PolicyError
+from storage.ledger.policy import PolicyError, Witness
+from storage.ledger.witness import WitnessClient, WitnessFailed
 from storage.ledger.witnessing import Rejected
 from tests.support.ledger import SIGNER
 from tests.support.witnesses import History, classic, desk, policy_text, quantum, size_of
@@ -87,6 +88,20 @@ def test_no_changed_bit_of_a_witnessed_checkpoint_says_something_else(data: st.D
     except IntegrityError:
         return
     raise AssertionError(f"bit {bit} changed, yet accepted: {found}")
+
+
+ANSWER = HISTORY.signed(9, classic(1), quantum(2), classic(3))[len(NINE) :]
+CLIENT = WitnessClient("http://127.0.0.1:1", [Witness("w1", classic(1).verifier)])
+PIECES = [ANSWER, *ANSWER.splitlines(keepends=True), b"\n", b"x", "\u2014 ".encode(), b"w A\n", b"\xff"]
+
+
+@given(st.binary(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=6).map(b"".join))
+def test_any_answer_of_a_witness_is_its_cosignature_or_a_failure(answer: bytes) -> None:
+    try:
+        kept = CLIENT._read(NINE, answer).lines
+    except WitnessFailed:
+        return
+    assert note.verify(NINE + "".join(kept).encode(), [classic(1).verifier]) == HISTORY.head(9).text()
 
 
 Step = tuple[bool, int, int]
