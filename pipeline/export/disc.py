@@ -74,7 +74,8 @@ class MakeExport:
         what the ledger says), Transient (no space, no xorriso, ledger behind).
         """
         dossier = self._sequenced(job.subject)
-        chain = prove(dossier.chain, self._settings.ledger, self._sequencer.vkey)
+        first = str(self._sequencer.keys().keys[0])  # the newest one may not have signed anything yet
+        chain = prove(dossier.chain, self._settings.ledger, first)
         durable.make_directory(self._settings.spool.absolute())
         with tempfile.TemporaryDirectory(prefix="export-", dir=self._settings.spool) as work:
             made = self._make(Path(work), dossier, chain, progress)

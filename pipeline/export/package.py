@@ -26,7 +26,7 @@ from storage.blobs.contract import BlobStore
 from storage.errors import IntegrityError
 from storage.ledger.merkle import CHUNK_SIZE, ChunkHasher
 
-VERIFIER = Path(__file__).parent / "verifier" / "verify.py"
+VERIFIERS = Path(__file__).parent / "verifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class Package:
     def _ledger(self, chain: ProvenChain) -> None:
         self._tag("ledger/checkpoint", chain.signed)
         self._tag("ledger/log.vkey", f"{chain.key}\n".encode())
+        if chain.rotations:
+            self._tag("ledger/rotations", chain.rotations)
         for number, entry in enumerate(chain.entries, start=1):
             self._tag(f"ledger/proofs/{number:04d}.tlog-proof", entry.proof)
 
@@ -105,7 +107,8 @@ class Package:
         self._tag("explanation.json", json.dumps(explanation, ensure_ascii=False, indent=1).encode() + b"\n")
         self._tag("INDEX.html", paper.render_index(explanation))
         self._tag("README.txt", paper.render_readme(explanation))
-        self._tag("verify.py", VERIFIER.read_bytes())
+        for name in ("verify.py", "verify_short.py"):
+            self._tag(name, (VERIFIERS / name).read_bytes())
 
     def _bag(self, dossier: Dossier, imprint: Imprint) -> Packed:
         self._tag("bagit.txt", bag.DECLARATION)

@@ -27,8 +27,8 @@ CHUNK = 1 << 20
 TAGS = "tagmanifest-sha256.txt"
 NAMES = re.compile(
     r"data/(originals/[^/]+|access/[^/]+|report\.json)|chunks/[0-9a-f]{64}|ledger/proofs/\d{4,}\.tlog-proof"
-    r"|ledger/(checkpoint|log\.vkey)|(bagit|bag-info|manifest-sha256|tagmanifest-sha256|README)\.txt"
-    r"|制作说明\.pdf|EXPLANATION\.pdf|explanation\.json|INDEX\.html|verify\.py"
+    r"|ledger/(checkpoint|log\.vkey|rotations)|(bagit|bag-info|manifest-sha256|tagmanifest-sha256|README)\.txt"
+    r"|制作说明\.pdf|EXPLANATION\.pdf|explanation\.json|INDEX\.html|verify(_short)?\.py"
 )
 
 
@@ -138,7 +138,7 @@ class Disc:
         self.paths: dict[str, Path] = {}
         self.payload: dict[str, tuple[str, bytes, int]] = {}
         self.entries: list[dict[str, Any]] = []
-        self.subject, self.request, self.head = "", "", ("", 0, b"")
+        self.subject, self.request, self.head, self.second = "", "", ("", 0, b""), False
 
     def read(self, name: str) -> bytes:
         if name not in self.paths:
@@ -171,6 +171,8 @@ def find_files(disc: Disc) -> None:
             name = unicodedata.normalize("NFC", name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise Wrong(f"{name} 不是普通文件", f"{name} is not a plain file")
+            if name in disc.paths:
+                raise Wrong(f"文件名 {name} 出现两次", f"two files have the name {name}")
             if path.is_file():
                 disc.paths[name] = path
 
@@ -231,27 +233,77 @@ def check_chunks(disc: Disc) -> None:
             raise Wrong(f"{known} 与 {name} 不符{zh}", f"{known} is not that of {name}{en}")
 
 
+def parse_key(vkey: str) -> tuple[str, str, bytes]:
+    """Name, identifier and 32 bytes of a log's public key."""
+    name, key_id, encoded = vkey.split("+", 2)
+    key = base64.b64decode(encoded, validate=True)
+    if key[:1] != b"\x01" or len(key) != 33 or sha256(name.encode() + b"\n" + key)[:4].hex() != key_id:
+        raise Wrong(f"公钥无效：{vkey}", f"ledger/log.vkey or ledger/rotations has a key that is not valid: {vkey}")
+    return name, key_id, key[1:]
+
+
+def open_note(disc: Disc, note: bytes, vkey: str, source: str) -> list[str]:
+    """The lines of a text that the key signed (c2sp.org/signed-note). Signatures of other keys are ignored."""
+    text, _, signed = note.decode("utf-8").rpartition("\n\n")
+    (name, key_id, key), message = parse_key(vkey), text.encode() + b"\n"
+    values = [base64.b64decode(each.split(" ")[2]) for each in signed.splitlines() if each.split(" ")[1] == name]
+    values = [each[4:] for each in values if each[:4].hex() == key_id]
+    if not values or not all(ed25519_verify(key, message, each) for each in values):
+        raise Wrong(f"{source} 的签名无效", f"the signature of {source} is not valid (by {vkey})")
+    second = openssl_verify(key, message, values[0])
+    if second is False:
+        raise Wrong(f"openssl 认为 {source} 的签名无效", f"openssl refuses the signature of {source}")
+    disc.second = bool(second)
+    return text.split("\n")
+
+
+def learn_keys(disc: Disc, vkey: str) -> tuple[list[str], list[int]]:
+    """The log's keys in their order, and the index of each entry by which one hands over to the next.
+
+    Both sign the tree that ends with that entry; the next alone signs all later ones. So whoever has any one of the
+    keys from elsewhere can believe the one that signed this disc's checkpoint.
+    """
+    content = disc.read("ledger/rotations") if "ledger/rotations" in disc.paths else b""
+    start, *proofs = re.split(rb"(?m)^(?=c2sp\.org/tlog-proof@v1$)", content)
+    keys: list[str] = []
+    turns: list[int] = []
+    for each in proofs:
+        entry, signed = open_proof(each, "ledger/rotations")
+        note, index = entry["payload"]["note"].encode(), entry["index"]
+        name, old, new = note.decode("utf-8").split("\n")[1:4]
+        said = ["liuhen.key-rotation/1", name, old, new], [name, str(index + 1)], name
+        for key in (old, new):
+            told, head = (open_note(disc, signature, key, "ledger/rotations") for signature in (note, signed))
+            if (told, head[:2], parse_key(key)[0]) != said:
+                raise Wrong("ledger/rotations 中的密钥轮换无效", "ledger/rotations: a rotation of the key is not valid")
+        follows = old == (keys or [old])[-1] and new not in [*keys, old] and index > max(turns, default=-1)
+        if not follows or (entry["event"], entry["subject"]) != ("key.rotated", "ledger:keys"):
+            raise Wrong(
+                "ledger/rotations 中的密钥轮换不连贯", "ledger/rotations: the rotations do not follow each other"
+            )
+        keys, turns = [*(keys or [old]), new], [*turns, index]
+    if start:
+        raise Wrong("ledger/rotations 不是证明文件", "ledger/rotations is no row of proofs")
+    return keys or [vkey], turns
+
+
 def check_checkpoint(disc: Disc) -> None:
     vkey = disc.read("ledger/log.vkey").decode("utf-8").strip()
-    origin, key_id, encoded = vkey.split("+", 2)
-    key = base64.b64decode(encoded, validate=True)
-    if key[:1] != b"\x01" or len(key) != 33 or sha256(origin.encode() + b"\n" + key)[:4].hex() != key_id:
-        raise Wrong("ledger/log.vkey 不是有效的公钥", "ledger/log.vkey is not a valid key")
-    if disc.key and disc.key.strip() not in (vkey, fingerprint(key[1:])):
+    origin, _, key = parse_key(vkey)
+    keys, turns = learn_keys(disc, vkey)
+    known = [*keys, *(fingerprint(parse_key(each)[2]) for each in keys)]
+    if vkey not in keys or (disc.key and disc.key.strip() not in known):
         raise Wrong("公钥 ledger/log.vkey 与所给的不同", "the disc's key, ledger/log.vkey, is not the one given")
-    text, _, signed = disc.read("ledger/checkpoint").decode("utf-8").rpartition("\n\n")
-    message, lines = text.encode() + b"\n", text.split("\n")
-    values = [base64.b64decode(each.split(" ")[2]) for each in signed.splitlines() if each.split(" ")[1] == origin]
-    values = [each[4:] for each in values if each[:4].hex() == key_id]
-    if not values or lines[0] != origin or not all(ed25519_verify(key[1:], message, each) for each in values):
-        raise Wrong("ledger/checkpoint 的签名无效", "the signature of ledger/checkpoint is not valid")
-    second = openssl_verify(key[1:], message, values[0])
-    if second is False:
-        raise Wrong("openssl 认为 ledger/checkpoint 的签名无效", "openssl refuses the signature of ledger/checkpoint")
+    lines = open_note(disc, disc.read("ledger/checkpoint"), vkey, "ledger/checkpoint")
     disc.head = lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True)
-    also = " (openssl: OK)" if second else ""
+    if lines[0] != origin or keys[sum(disc.head[1] > each for each in turns)] != vkey:
+        raise Wrong("ledger/checkpoint 不是当时的密钥所签", "ledger/checkpoint is not signed by the key of its time")
+    also = " (openssl: OK)" if disc.second else ""
     disc.say(f"    存证链 {origin}，{lines[1]} 条", f"    ledger {origin}, {lines[1]} entries{also}")
-    disc.say("    公钥指纹：", f"    key fingerprint: {fingerprint(key[1:])}")
+    disc.say("    公钥指纹：", f"    key fingerprint: {fingerprint(key)}")
+    for each in keys:
+        if each != vkey:
+            disc.say("    该链的其他公钥（经轮换证明）：", f"    another key of this ledger, by rotation: {each}")
     if not disc.key:
         disc.say(
             "    请与单位公告核对，光盘不能证明自己的公钥",
@@ -259,21 +311,27 @@ def check_checkpoint(disc: Disc) -> None:
         )
 
 
+def open_proof(content: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+    """A proven entry with its index, leaf and file, and the checkpoint, whose signature is not checked here."""
+    head, _, signed = content.partition(b"\n\n")
+    lines = head.decode("ascii").split("\n")
+    if lines[0] != "c2sp.org/tlog-proof@v1" or lines[1][:6] != "extra " or lines[2][:6] != "index ":
+        raise Wrong(f"{name} 不是证明文件", f"{name} is not a proof file")
+    body, index = base64.b64decode(lines[1][6:], validate=True), int(lines[2][6:])
+    leaf, path = sha256(b"\x00" + body), [base64.b64decode(each, validate=True) for each in lines[3:]]
+    size, root = signed.decode("utf-8").split("\n")[1:3]
+    proven = 0 <= index < int(size) and proven_root(index, int(size), leaf, path)
+    if not proven or proven != base64.b64decode(root, validate=True):
+        raise Wrong(f"{name} 中的条目不在存证链内", f"the entry in {name} is not in the ledger")
+    return {**json.loads(body.decode("utf-8")), "file": name, "leaf": leaf.hex(), "index": index}, signed
+
+
 def check_proofs(disc: Disc) -> None:
-    _, size, root = disc.head
     names = [each for each in disc.paths if each.startswith("ledger/proofs/")]
     for name in sorted(names, key=lambda each: (len(each), each)):
-        head, _, signed = disc.read(name).partition(b"\n\n")
-        lines = head.decode("ascii").split("\n")
-        if lines[0] != "c2sp.org/tlog-proof@v1" or lines[1][:6] != "extra " or lines[2][:6] != "index ":
-            raise Wrong(f"{name} 不是证明文件", f"{name} is not a proof file")
-        if signed != disc.read("ledger/checkpoint"):
+        if disc.read(name).partition(b"\n\n")[2] != disc.read("ledger/checkpoint"):
             raise Wrong(f"{name} 的检查点与光盘的不同", f"{name} does not carry the disc's checkpoint")
-        body, index = base64.b64decode(lines[1][6:], validate=True), int(lines[2][6:])
-        leaf, path = sha256(b"\x00" + body), [base64.b64decode(each, validate=True) for each in lines[3:]]
-        if not 0 <= index < size or proven_root(index, size, leaf, path) != root:
-            raise Wrong(f"{name} 中的条目不在存证链内", f"the entry in {name} is not in the ledger")
-        disc.entries.append({**json.loads(body.decode("utf-8")), "file": name, "leaf": leaf.hex(), "index": index})
+        disc.entries.append(open_proof(disc.read(name), name)[0])
     disc.say(f"    {len(disc.entries)} 条", f"    {len(disc.entries)} entries")
 
 

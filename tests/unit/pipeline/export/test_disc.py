@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
+from pipeline.export.package import VERIFIERS
 from pipeline.export.verifier.verify import Wrong, verify
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Export
@@ -52,6 +53,21 @@ def run_verifier(disc: Path, *arguments: str, encoding: str = "utf-8") -> tuple[
     return done.returncode, done.stdout.decode(encoding) + done.stderr.decode(encoding)
 
 
+def run_short(disc: Path, key: str) -> tuple[int, str]:
+    """The disc's short program, likewise."""
+    if not shutil.which("openssl", path="/usr/bin:/bin"):
+        pytest.fail("openssl is missing") if os.environ.get("CI") else pytest.skip("openssl is not installed")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(disc / "verify_short.py"), key],
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        cwd="/",
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def relist(disc: Path) -> None:
     """What a careful forger does next: write the lists anew, so that they agree with what is there."""
 
@@ -82,6 +98,19 @@ def test_the_disc_verifies_itself_in_a_bare_python(tree: Path) -> None:
     assert "通过" in said
     assert "PASSED" in said
     assert all(f"[{step}/8]" in said for step in range(1, 9))
+
+
+def test_the_short_verifier_agrees(tree: Path, exported: Made) -> None:
+    code, said = run_short(tree, exported[0].key.vkey)
+    assert code == 0, said
+    assert "通过" in said
+    assert "PASSED" in said
+
+
+def test_the_short_verifier_can_be_read_in_one_sitting() -> None:
+    source = (VERIFIERS / "verify_short.py").read_text()
+    assert len(source.splitlines()) <= 150
+    assert max(len(line) for line in source.splitlines()) <= 120
 
 
 def test_a_console_without_chinese_gets_english(tree: Path) -> None:
@@ -379,6 +408,40 @@ def test_a_forger_who_rewrites_the_lists_is_found(disc: Path, forge: Callable[[P
     assert named in said.split("FAILED")[1], said
 
 
+LEFT_TO_VERIFY = [swap_key, drop_chunk_list, add_program, nicer_explanation, other_pdf]
+"""What the short verifier leaves to the other: it does not read these files, or has no list of names."""
+
+
+@pytest.mark.parametrize(
+    "forge", [each for each in FORGERIES if each not in LEFT_TO_VERIFY], ids=lambda forge: forge.__name__
+)
+def test_the_short_verifier_finds_the_same_forgeries(disc: Path, exported: Made, forge: Callable[[Path], str]) -> None:
+    forge(disc)
+    relist(disc)
+    code, said = run_short(disc, exported[0].key.vkey)
+    assert code == 1, said
+    assert "不通过" in said
+    assert "FAILED" in said
+
+
+def test_the_short_verifier_wants_the_key_that_signed(tree: Path) -> None:
+    other = str(note.Ed25519Signer("example.org/liuhen", Ed25519PrivateKey.generate()).verifier)
+    code, said = run_short(tree, other)
+    assert code == 1
+    assert "not signed by this key" in said
+
+
+def test_the_short_verifier_says_that_it_needs_openssl(tree: Path, exported: Made) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(tree / "verify_short.py"), exported[0].key.vkey],
+        env={"PATH": "/nothing"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"openssl" in done.stderr
+
+
 def test_a_folder_that_is_no_disc_is_refused(tmp_path: Path, tree: Path) -> None:
     code, said = run_verifier(tree, str(tmp_path))
     assert code == 1
@@ -400,3 +463,40 @@ def test_any_single_bit_anywhere_is_found(disc: Path, seed: int) -> None:
             verify(disc, say=lambda zh, en: None)
         path.write_bytes(content)
     verify(disc, say=lambda zh, en: None)
+
+
+def short_says(disc: Path, key: str) -> bool:
+    """Does the short verifier find the disc sound?"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(disc / "verify_short.py"), key], check=False, capture_output=True
+    )
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("relisted", [False, True], ids=["lists as they were", "lists written anew"])
+def test_both_verifiers_agree_on_any_changed_byte(disc: Path, exported: Made, relisted: bool) -> None:
+    """Of every file that the short one reads for what it says."""
+    key, chance = exported[0].key.vkey, random.Random(7)
+    read = ("data/**/*", "ledger/checkpoint", "ledger/proofs/*", "bag-info.txt")
+    files = sorted({path for pattern in read for path in disc.glob(pattern) if path.is_file()})
+    for path in chance.sample(files, len(files)):
+        content, at = path.read_bytes(), 0
+        changed = bytearray(content)
+        at = chance.randrange(len(content))
+        changed[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        if relisted:
+            relist(disc)
+        assert short_says(disc, key) == full_says(disc, key), (path, at)
+        path.write_bytes(content)
+    relist(disc)
+    assert short_says(disc, key)
+    assert full_says(disc, key)
+
+
+def full_says(disc: Path, key: str) -> bool:
+    try:
+        verify(disc, key, say=lambda zh, en: None)
+    except Wrong:
+        return False
+    return True

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.export.verifier import verify
+from pipeline.export.verifier import verify, verify_short
 from storage.ledger import merkle
 
 SOURCE = Path(verify.__file__)
@@ -125,8 +125,13 @@ def test_the_source_is_python_3_8() -> None:
     ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_the_source_imports_the_standard_library_only() -> None:
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
+def test_the_short_source_is_python_3_9() -> None:
+    ast.parse(SOURCE.with_name("verify_short.py").read_text(encoding="utf-8"), feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("name", ["verify.py", "verify_short.py"])
+def test_the_source_imports_the_standard_library_only(name: str) -> None:
+    tree = ast.parse(SOURCE.with_name(name).read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not {name.split(".")[0] for name in names} & {
@@ -137,6 +142,24 @@ def test_the_source_imports_the_standard_library_only() -> None:
         "urllib",
         "http",
     }
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 7, 8, 9, 31, 33, 100])
+def test_the_short_trees_are_those_of_the_rfc(size: int) -> None:
+    leaves = [merkle.leaf_hash(bytes([number])) for number in range(size)]
+    root = merkle.root(leaves)
+    assert verify_short.tree_root(leaves) == root
+
+    def read(level: int, index: int) -> bytes:
+        return merkle.root(leaves[index << level : (index + 1) << level])
+
+    for index, leaf in enumerate(leaves):
+        path = merkle.inclusion_proof(index, size, read)
+        assert verify_short.proven_root(index, size, leaf, path) == root
+        for wrong in (index - 1, index + 1, index + size):
+            assert verify_short.proven_root(wrong, size, leaf, path) != root
+        assert verify_short.proven_root(index, size, leaf, [*path, bytes(32)]) != root
+        assert not path or verify_short.proven_root(index, size, leaf, path[:-1]) != root
 
 
 def build(folder: Path, files: dict[str, bytes]) -> Path:
