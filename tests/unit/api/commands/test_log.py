@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ from storage.ledger.folder import LedgerFolder
 from storage.ledger.proof import verify_receipt
 from tests.support.ledger import SIGNER, VKEY, Desk, bodies, event, log
 
+ROOT = Path(__file__).resolve().parents[4]
 RECEIVED = [entry.encode(event(n, f"recording:q{n % 2}", name="original.received"), None) for n in (900, 901)]
 ENTRIES = [*bodies(600), *RECEIVED]
 FILES = log(ENTRIES, steps=[100, 300])
@@ -262,6 +266,38 @@ def test_an_audit_goes_on_from_its_state(folder: Path) -> None:
     next(steps)
     steps.close()
     assert json.loads(said("log", "audit", folder, "--key", VKEY, "--state", state, "--json"))["resumed"] == 256
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from api import cli
+from storage.ledger import verify
+
+if __name__ == "__main__":
+    taken = verify.Audit._take
+
+    def take(self, seen):
+        taken(self, seen)
+        if len(self.standing.roots) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    verify.Audit._take = take
+    cli.main(sys.argv[1:])
+"""
+
+
+def test_ctrl_c_says_how_to_go_on(folder: Path) -> None:
+    """As it is typed, in a process of its own; the key is pressed after two tiles."""
+    state, program = folder.parent / "state", folder.parent / "interrupted.py"
+    program.write_text(INTERRUPTED)
+    command = [sys.executable, program, "log", "audit", folder, "--key", VKEY, "--state", state]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert f"goes on from {state}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(said("log", "audit", folder, "--key", VKEY, "--state", state, "--json"))["resumed"] == 512
 
 
 def test_a_copy_is_a_whole_log(folder: Path) -> None:
