@@ -34,6 +34,12 @@ class StampCheck:
     examined: Examined | None = None
 
     @property
+    def path(self) -> str:
+        """Of the first stamp that is wrong, in the log's folder."""
+        faults = self.examined.wrong if self.examined else ()
+        return faults[0].path if faults else stamps.FOLDER
+
+    @property
     def said(self) -> list[tuple[str, str]]:
         """What was found, for people: nothing where there are no stamps."""
         if self.examined is None or not self.examined.kept:

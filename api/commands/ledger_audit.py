@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +11,12 @@ import typer
 
 from api.commands.bar import Tell, bar
 from api.commands.log_place import VKEY_FILE, AsJson, Data, Key, Log, Place, find, kept_checkpoint, reading
+from api.commands.timestamps import Roots, anchors, warning
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
+    from pipeline.timestamp_check import StampCheck
     from storage.ledger.fault import Fault
     from storage.ledger.verify import Audited
 
@@ -33,12 +38,14 @@ def audit(
     state: Annotated[
         Path | None, typer.Option(help="进度文件：中断后从此继续 · where an interrupted audit goes on (a file)")
     ] = None,
+    roots: Roots = None,
     as_json: AsJson = False,
 ) -> None:
     """审计整条存证链，不用数据库 · Audit the whole log from its files alone.
 
     退出码 · exit code: 0 相符 sound, 1 不符 wrong, 2 出错 error.
     """
+    from pipeline.bootstrap import read_settings
     from storage.ledger.fault import Fault
 
     place = find(log, data, key)
@@ -47,10 +54,19 @@ def audit(
     try:
         with reading(), bar("审计 auditing", show=not as_json) as tell:
             audited = run(place, kept, state, tell)
+            trusted = anchors(roots, read_settings(data=data or log))
+            stamps = timestamps(place, trusted)
+            _check(stamps)
     except Fault as fault:
         _say_wrong(fault, as_json)
         raise typer.Exit(1) from fault
-    _say_sound(audited, place, since, as_json)
+    except KeyboardInterrupt:
+        if state is not None and state.exists():
+            typer.echo(
+                f"已中断；再次执行同一命令即从此继续。\ninterrupted: the same command goes on from {state}", err=True
+            )
+        raise
+    _say_sound(audited, place, [*words(audited, since), *stamp_words(stamps, trusted)], as_json)
 
 
 def run(place: Place, kept: bytes | None, state: Path | None, tell: Tell) -> Audited:
@@ -60,6 +76,26 @@ def run(place: Place, kept: bytes | None, state: Path | None, tell: Tell) -> Aud
 
     steps = audit_folder(place.folder, place.believed(), Plan(older=[kept] if kept else [], state=state))
     return finish(steps, lambda progress: tell("", progress.done, progress.total))
+
+
+def timestamps(place: Place, trusted: Sequence[x509.Certificate] | None) -> StampCheck:
+    """The log's timestamps, held against its entries, as of now."""
+    from pipeline.timestamp_check import check_stamps
+    from storage.clock import now
+
+    return check_stamps(place.folder.root, place.believed(), trusted, now())
+
+
+def stamp_words(stamps: StampCheck, trusted: Sequence[x509.Certificate] | None) -> list[tuple[str, str]]:
+    """What was found, (zh, en) each: nothing where there are none."""
+    return [*stamps.said, *warning(trusted)] if stamps.said else []
+
+
+def _check(stamps: StampCheck) -> None:
+    from storage.ledger.fault import Fault, Proves
+
+    if stamps.wrong:
+        raise Fault(stamps.wrong[0].zh, stamps.wrong[0].en, Proves.TIME, stamps.path)
 
 
 def facts(audited: Audited) -> dict[str, Any]:
@@ -91,12 +127,12 @@ def words(audited: Audited, since: Path | None) -> list[tuple[str, str]]:
     return said
 
 
-def _say_sound(audited: Audited, place: Place, since: Path | None, as_json: bool) -> None:
+def _say_sound(audited: Audited, place: Place, said: list[tuple[str, str]], as_json: bool) -> None:
     if as_json:
         answer = {"sound": True, "wrong": None, "key": place.vkey, **facts(audited)}
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return
-    for zh, en in [*place.warning, *words(audited, since)]:
+    for zh, en in [*place.warning, *said]:
         typer.echo(f"{zh}\n{en}")
     typer.echo("✓ 审计通过\n  sound: the whole log is as it was signed")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from api.commands import ledger_audit
 from api.commands.log_place import find, kept_checkpoint
-from api.commands.timestamps import warning
 from api.commands.verify import Asked, Outcome
 
 
@@ -23,9 +22,7 @@ def is_consistency(path: Path) -> bool:
 
 def folder(path: Path, asked: Asked) -> Outcome:
     """The whole log in a folder, without a database."""
-    from pipeline.timestamp_check import check_stamps
     from pipeline.timestamps import read_roots
-    from storage.clock import now
     from storage.ledger.fault import Fault
 
     place = find(path, None, asked.key)
@@ -36,9 +33,9 @@ def folder(path: Path, asked: Asked) -> Outcome:
     except Fault as fault:
         facts = {"key": place.vkey, "proves": fault.proves.name.lower(), "path": fault.path, "index": fault.index}
         return Outcome("log", [(fault.zh, fault.en)], place.warning, facts)
-    stamps = check_stamps(place.folder.root, place.believed(), trusted := read_roots(asked.roots or []) or None, now())
-    said = [*place.warning, *ledger_audit.words(audited, asked.since), *stamps.said]
-    said += warning(trusted) if stamps.said else []
+    trusted = read_roots(asked.roots) if asked.roots else None
+    stamps = ledger_audit.timestamps(place, trusted)
+    said = [*place.warning, *ledger_audit.words(audited, asked.since), *ledger_audit.stamp_words(stamps, trusted)]
     kept_stamps = {"timestamps": len(stamps.examined.kept) if stamps.examined else 0}
     wrong = [(each.zh, each.en) for each in (stamps.wrong if asked.everything else stamps.wrong[:1])]
     return Outcome("log", wrong, said, {"key": place.vkey, **ledger_audit.facts(audited), **kept_stamps})

@@ -31,6 +31,10 @@ class Proves(Enum):
         "签发过的条目不在此处：这是旧副本，或有人截去了条目",
         "entries that were signed are not here: this is an old copy, or they were cut off",
     )
+    TIME = (
+        "存证链本身相符；有疑问的是其存在的时间",
+        "the log itself holds; what is in doubt is since when it has existed",
+    )
     FORKED = (
         "同一密钥签署了两段互不相容的历史，两份检查点即为其证据",
         "one key signed two histories that exclude each other; the two checkpoints convict its holder",

@@ -107,3 +107,7 @@ def test_a_copy_of_the_log_is_verified_with_a_root_of_ones_own(stamped: Path, tm
     stranger.write_bytes(Authority(tmp_path / "other", root_name="Stranger").root.public_bytes(PEM))
     assert "no trusted root" in liuhen("verify", copy, "--key", key, "--roots", stranger, code=1)
     assert "no trusted root" in liuhen("log", "timestamps", copy, "--key", key, "--roots", stranger, code=1)
+    assert "1 timestamps hold" in liuhen("log", "audit", copy, "--key", key, "--roots", own)
+    shutil.rmtree(copy / "timestamps")
+    wrong = json.loads(liuhen("log", "audit", copy, "--key", key, "--json", code=1))["wrong"]
+    assert wrong["proves"] == "time" and wrong["path"].startswith("timestamps/")
