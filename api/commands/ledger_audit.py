@@ -65,12 +65,6 @@ def audit(
             zh, en = "已中断；再次执行同一命令即从此继续。", f"interrupted: the same command goes on from {state}"
             typer.echo(f"{zh}\n{en}", err=True)
         raise
-    except KeyboardInterrupt:
-        if state is not None and state.exists():
-            typer.echo(
-                f"已中断；再次执行同一命令即从此继续。\ninterrupted: the same command goes on from {state}", err=True
-            )
-        raise
     _say_sound(audited, place, [*words(audited, since), *stamp_words(stamps, trusted)], as_json)
 
 
