@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from pathlib import Path
+from typing import Protocol
 
 from storage.ledger.merkle import ChunkHasher
 from storage.records import Digest
@@ -26,47 +27,67 @@ Piece = bytes | bytearray | memoryview
 class FileHasher:
     """Feed a file's bytes in order with `update`, then `finish`. Not for use from two threads at once.
 
-    A piece given to `update` must not be changed afterwards. `rest` ends the second thread until more bytes come.
+    A piece given to `update` must not be changed afterwards. `rest` ends the other threads until more bytes come. With
+    `sm3` the SM3 of the whole file is made too, in a third thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sm3: bool = False) -> None:
         self.size = 0
         self._whole = hashlib.sha256()
         self._chunks = ChunkHasher()
+        self._sm3 = hashlib.new("sm3") if sm3 else None
+        self._beside = [_Beside(each) for each in (self._chunks, self._sm3) if each is not None]
+
+    def update(self, data: Piece) -> None:
+        for each in self._beside:
+            each.update(data)
+        self._whole.update(data)
+        self.size += len(data)
+
+    def rest(self) -> None:
+        """Wait for the hashes of everything fed, and let go of the threads."""
+        for each in self._beside:
+            each.rest()
+
+    def finish(self) -> tuple[Digest, bytes]:
+        """The digest, and the chunk hashes one after the other (32 bytes each). Nothing may be fed afterwards."""
+        self.rest()
+        root = self._chunks.finish()
+        sm3 = self._sm3.hexdigest() if self._sm3 else None
+        return Digest(self._whole.hexdigest(), root.hex(), self.size, sm3), bytes(self._chunks.leaves)
+
+
+class _Hash(Protocol):
+    def update(self, data: Piece, /) -> None: ...
+
+
+class _Beside:
+    """A hash that is made in a thread of its own while large pieces come."""
+
+    def __init__(self, made: _Hash) -> None:
+        self._made = made
         self._waiting: queue.Queue[Piece | None] = queue.Queue(BACKLOG)
         self._thread: threading.Thread | None = None
 
     def update(self, data: Piece) -> None:
         if len(data) < SMALL:
             self.rest()
-            self._chunks.update(data)
-        else:
-            self._start()
-            self._waiting.put(data)
-        self._whole.update(data)
-        self.size += len(data)
+            self._made.update(data)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="hasher", daemon=True)
+            self._thread.start()
+        self._waiting.put(data)
 
     def rest(self) -> None:
-        """Wait for the chunk hashes of everything fed, and let go of the thread."""
         if self._thread is not None:
             self._waiting.put(None)
             self._thread.join()
             self._thread = None
 
-    def finish(self) -> tuple[Digest, bytes]:
-        """The digest, and the chunk hashes one after the other (32 bytes each). Nothing may be fed afterwards."""
-        self.rest()
-        root = self._chunks.finish()
-        return Digest(self._whole.hexdigest(), root.hex(), self.size), bytes(self._chunks.leaves)
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._hash_chunks, name="chunk-hasher", daemon=True)
-            self._thread.start()
-
-    def _hash_chunks(self) -> None:
+    def _run(self) -> None:
         while (data := self._waiting.get()) is not None:
-            self._chunks.update(data)
+            self._made.update(data)
 
 
 def hash_file(path: Path, length: int | None = None, into: FileHasher | None = None) -> FileHasher:

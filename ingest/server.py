@@ -61,7 +61,8 @@ def make_routes(services: Services) -> list[BaseRoute]:
 
 def make_uploads(services: Services) -> Uploads:
     settings = services.settings
-    return Uploads(services.catalogue, services.intake, settings.spool, _limits(settings), services.clock)
+    limits = _limits(settings)
+    return Uploads(services.catalogue, services.intake, settings.spool, limits, services.clock, sm3=settings.sm3)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -50,15 +50,21 @@ class Limits:
 
 
 class Uploads:
-    """All uploads of one data directory. Several processes may share it: the spool file's lock decides."""
+    """All uploads of one data directory. Several processes may share it: the spool file's lock decides.
 
-    def __init__(self, catalogue: Catalogue, intake: Intake, spool: Path, limits: Limits, clock: Clock) -> None:
+    `sm3`: files get this digest as well.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, intake: Intake, spool: Path, limits: Limits, clock: Clock, *, sm3: bool = False
+    ) -> None:
         self.limits = limits
         self._catalogue = catalogue
         self._intake = intake
         self._folder = spool / "uploads"
         self._rejected = spool / "rejected"
         self._clock = clock
+        self._sm3 = sm3
         durable.make_directory(self._folder.absolute())
         durable.make_directory(self._rejected.absolute())
 
@@ -146,7 +152,7 @@ class Uploads:
 
     def rebuild(self, upload: Upload) -> FileHasher:
         """The hasher after the committed bytes, made anew from the spool. Raises HttpError when bytes are missing."""
-        hasher = hash_file(self._folder / upload.id, upload.offset)
+        hasher = hash_file(self._folder / upload.id, upload.offset, FileHasher(sm3=self._sm3))
         if hasher.size != upload.offset:
             self.reject(upload, "committed bytes are missing from the spool", None)
             raise HttpError(

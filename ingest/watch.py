@@ -46,6 +46,7 @@ class Watcher:
     def __init__(self, services: Services, folder: Path, *, settle: float = SETTLE) -> None:
         self._intake = services.intake
         self._limit = services.settings.max_upload
+        self._sm3 = services.settings.sm3
         self._spool = services.settings.spool / "watch"
         self._folder = folder.absolute()
         self._settling = Settling(settle)
@@ -142,7 +143,7 @@ class Watcher:
 
     def _copy(self, path: Path) -> Spooled:
         target = self._spool / new_id()
-        hasher = FileHasher()
+        hasher = FileHasher(sm3=self._sm3)
         try:
             with _open_plain(path) as source, target.open("xb", buffering=0) as copy:
                 while piece := source.read(PIECE):

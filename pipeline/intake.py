@@ -136,7 +136,7 @@ class Intake:
             received=now,
         )
         session.add(original)
-        custody.record(session, _received(original, arrival))
+        custody.record(session, _received(original, arrival, digest.sm3))
         job_table.enqueue(session, JobKind.ANALYSE, recording.id, key=f"analyse:{digest.sha256}", now=now)
 
     def _series(self, arrival: Arrival, key: SeriesKey, now: datetime) -> str:
@@ -176,7 +176,7 @@ def chunks_key(sha256: str) -> str:
     return f"chunks/{sha256[:2]}/{sha256}"
 
 
-def _received(original: Original, arrival: Arrival) -> CustodyEvent:
+def _received(original: Original, arrival: Arrival, sm3: str | None) -> CustodyEvent:
     return CustodyEvent(
         id=original.event_id,
         event="original.received",
@@ -192,5 +192,6 @@ def _received(original: Original, arrival: Arrival) -> CustodyEvent:
             "device": arrival.device,
             "station": arrival.station,
             "docking": arrival.docking,
+            **({"sm3": sm3} if sm3 else {}),
         },
     )

@@ -36,9 +36,11 @@ class Settings(BaseSettings):
     """Of the ledger's signing key. Empty: a random one is kept beside the key, mode 0600 (see docs/operations.md)."""
     second_signatures: tuple[Literal["ml-dsa-44", "sm2"], ...] = ()
     """Second signatures under each checkpoint, as JSON: ["ml-dsa-44"] against quantum computers, ["sm2"] for 国密."""
+    sm3: bool = False
+    """Also make the SM3 digest of each original (国密) and put it into its entry."""
     pkcs11_module: Path | None = None
     """The PKCS#11 library of a hardware module that holds the ledger's key. None: the key is a file."""
-    pkcs11_token: str = "liuhen"
+    pkcs11_token: str = "liuhen"  # noqa: S105 - the name of the token, no secret
     pkcs11_pin: SecretStr | None = None
     guard: str = ""
     """Where the last signed checkpoint is kept. Empty: beside the keys. Else s3://bucket/key?endpoint=…."""

@@ -17,12 +17,13 @@ class Digest:
     """What a file is, in three figures (摘要).
 
     `sha256`: 64 lower-case hex digits over the whole file. `root`: the RFC 6962 Merkle root, hex, over its 1 MiB
-    chunks as leaves. `size`: bytes.
+    chunks as leaves. `size`: bytes. `sm3`: 64 hex digits over the whole file (GB/T 32905), if the setting asks for it.
     """
 
     sha256: str
     root: str
     size: int
+    sm3: str | None = None
 
 
 class Verdict(StrEnum):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.commands import verify_text
+from api.commands import chunkproof, verify_text
 from api.commands.bar import Tell, bar
 from api.commands.log_place import kept_checkpoint, own_key, read_key
 from api.commands.timestamps import Roots, anchors
@@ -22,6 +22,7 @@ from api.commands.timestamps import Roots, anchors
 if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.verify import DataCheck
+    from storage.ledger.logkeys import LogKeys
 
 
 _SUBJECT = re.compile(r"(?:recording|case|station|request|device|user|ledger):\S+")
@@ -49,6 +50,7 @@ class Asked:
     since: Path | None = None
     state: Path | None = None
     roots: list[Path] | None = None
+    rotations: Path | None = None
 
 
 def verify(
@@ -87,6 +89,12 @@ def verify(
         Path | None, typer.Option(help="进度文件：中断后从此继续 · where an interrupted run goes on (a file)")
     ] = None,
     roots: Roots = None,
+    rotations: Annotated[
+        Path | None,
+        typer.Option(
+            help="密钥轮换文件，用于核验换钥后的回执 · the ledger's file rotations, for receipts of later keys"
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="列出全部不符 · list everything that is wrong")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print one JSON object")] = False,
 ) -> None:
@@ -102,7 +110,7 @@ def verify(
         raise Refused("--policy 只用于核验回执。", "--policy is for receipts only")
     settings = read_settings(data=path if _is_data(path) else data)
     with bar("核验 verifying", show=not as_json) as tell:
-        asked = Asked(settings, read_key(key), everything, tell, policy, since, state, roots)
+        asked = Asked(settings, read_key(key), everything, tell, policy, since, state, roots, rotations)
         try:
             outcome = _dispatch(path, target, file, asked)
         except OSError as error:
@@ -150,6 +158,8 @@ def _file(path: Path, file: Path | None, asked: Asked) -> Outcome:
         return _receipt(path, file, asked)
     if verify_log.is_consistency(path):
         return verify_log.consistency(path, file, asked)
+    if chunkproof.is_proof(path):
+        return chunkproof.outcome(path, file, asked)
     if is_image(path):
         return _image(path, asked)
     raise Refused(
@@ -233,7 +243,7 @@ def _receipt(path: Path, file: Path | None, asked: Asked) -> Outcome:
         return witnessed(path, asked.policy, asked.key, lambda payload: _compare(file, payload, asked) if file else [])
     vkey, said = _pinned(asked)
     try:
-        receipt = verify_receipt(path.read_bytes(), vkey)
+        receipt = verify_receipt(path.read_bytes(), _keys(vkey, asked))
     except IntegrityError as error:
         return Outcome("receipt", [(error.zh, error.en)], said, {"key": vkey})
     event, payload = receipt.entry.event, receipt.entry.event.payload
@@ -246,20 +256,38 @@ def _receipt(path: Path, file: Path | None, asked: Asked) -> Outcome:
     return Outcome("receipt", wrong, said, facts)
 
 
+def _keys(vkey: str, asked: Asked) -> LogKeys:
+    """The log's keys over time, from the pinned one and the rotations given, or those of the data directory."""
+    from storage.errors import IntegrityError
+    from storage.ledger import logkeys, rotation
+    from storage.ledger.folder import LedgerFolder
+
+    if asked.rotations is not None:
+        return rotation.learn(vkey, asked.rotations.read_bytes())
+    with contextlib.suppress(IntegrityError):  # of another log than the receipt's, perhaps
+        return rotation.learn(vkey, LedgerFolder(asked.settings.ledger).rotations())
+    return logkeys.only(vkey)
+
+
 def _compare(file: Path, payload: Any, asked: Asked) -> list[tuple[str, str]]:
-    """The file in hand against what was received: SHA-256, size and chunk root."""
+    """The file in hand against what was received: SHA-256, size, chunk root, and SM3 where the entry has it."""
     import hashlib
 
     from storage.ledger.merkle import CHUNK_SIZE, ChunkHasher
 
     whole, chunks, size, total = hashlib.sha256(), ChunkHasher(), 0, file.stat().st_size
+    sm3 = hashlib.new("sm3") if "sm3" in payload else None
     with file.open("rb") as handle:
         while piece := handle.read(CHUNK_SIZE):
             whole.update(piece)
             chunks.update(piece)
+            if sm3 is not None:
+                sm3.update(piece)
             size += len(piece)
             asked.tell(file.name, size, total)
-    found = {"sha256": whole.hexdigest(), "size": size, "root": chunks.finish().hex()}
+    found: dict[str, Any] = {"sha256": whole.hexdigest(), "size": size, "root": chunks.finish().hex()}
+    if sm3 is not None:
+        found["sm3"] = sm3.hexdigest()
     for name, value in found.items():
         if payload.get(name) != value:
             zh = f"{file} 不是回执所记的文件：{name} 为 {value}，回执记为 {payload.get(name)}。"

@@ -51,3 +51,22 @@ def test_a_resting_hasher_holds_no_thread_and_goes_on(tmp_path: Path) -> None:
     hasher.update(b"tail" * MIB)
     data = bytes(MIB) + b"tail" * MIB
     assert hasher.finish()[0].root == merkle.root(plain_leaves(data)).hex()
+
+
+@given(st.lists(st.integers(0, 3 * SMALL), max_size=6))
+def test_sm3_is_made_beside_it(sizes: list[int]) -> None:
+    data = bytes(range(256)) * (sum(sizes) // 256 + 1)
+    hasher, start = FileHasher(sm3=True), 0
+    for size in sizes:
+        hasher.update(data[start : start + size])
+        start += size
+    digest, _ = hasher.finish()
+    assert digest.sm3 == hashlib.new("sm3", data[:start]).hexdigest()
+    assert digest.sha256 == hashlib.sha256(data[:start]).hexdigest()
+
+
+def test_sm3_of_the_standards_example() -> None:
+    """GB/T 32905-2016, annex A.1: the message "abc"."""
+    hasher = FileHasher(sm3=True)
+    hasher.update(b"abc")
+    assert hasher.finish()[0].sm3 == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"

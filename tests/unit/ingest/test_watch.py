@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -177,3 +178,14 @@ def _until_exists(path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(os.listdir(path.parents[1]))
+
+
+def test_the_entry_has_the_sm3_where_the_setting_asks_for_it(tmp_path: Path, folder: Path) -> None:
+    services = wire(Settings(data=tmp_path / "data", min_free=0, sm3=True))
+    services.start(threads=0)
+    watched = watcher(services, folder)
+    (folder / "a.mp4").write_bytes(b"video")
+    watched.scan()
+    receipt = verify_receipt((folder / "received" / "a.mp4.tlog-proof").read_bytes(), services.log_key.vkey)
+    assert receipt.entry.event.payload["sm3"] == hashlib.new("sm3", b"video").hexdigest()
+    services.stop()

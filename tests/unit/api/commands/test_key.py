@@ -6,28 +6,53 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from api.cli import make_cli
+from storage.errors import LiuhenError
 from storage.ledger import checkpoint, note, rotation, sm2
 from storage.ledger.cosignature import parse_vkey as parse_cosigner
 from storage.ledger.proof import verify_receipt
 from tests.e2e.test_dock import dock
 from tests.support import hsm
+from tests.support.ledger import VKEY, Desk
+from tests.support.rotations import key_of
+from tests.support.rotations import rotate as turn
 from tests.support.server import ROOT, enrol, run_server
 
 
-def liuhen(*arguments: object, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "api.cli", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **settings},
-    )
-    assert done.returncode == code, done.stderr
+@dataclass(frozen=True)
+class Done:
+    code: int
+    stdout: str
+    stderr: str
+
+
+def liuhen(*arguments: object, code: int = 0, **settings: str) -> Done:
+    """A command in this process; with a hardware module in one of its own, since a process opens a module once."""
+    words = [str(each) for each in arguments]
+    done = _apart(words, settings) if "SOFTHSM2_CONF" in settings else _here(words, settings)
+    assert done.code == code, done.stderr
     return done
+
+
+def _here(words: list[str], settings: dict[str, str]) -> Done:
+    answer = CliRunner().invoke(make_cli(), words, env=settings)
+    if isinstance(answer.exception, LiuhenError):
+        return Done(2, answer.stdout, answer.exception.en)
+    if answer.exception and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return Done(answer.exit_code, answer.stdout, answer.stderr)
+
+
+def _apart(words: list[str], settings: dict[str, str]) -> Done:
+    command = [sys.executable, "-m", "api.cli", *words]
+    environment = {**os.environ, **settings}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def made(tmp_path: Path, **settings: str) -> Path:
@@ -37,7 +62,7 @@ def made(tmp_path: Path, **settings: str) -> Path:
     return data
 
 
-def rotate(data: Path, *more: str, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+def rotate(data: Path, *more: str, code: int = 0, **settings: str) -> Done:
     arguments = ("--reason", "scheduled", "--by", "admin", "--data", data, *more)
     return liuhen("admin", "key", "rotate", *arguments, code=code, **settings)
 
@@ -56,7 +81,7 @@ def test_a_key_is_rotated_and_both_are_shown(tmp_path: Path) -> None:
     assert [each["until"] for each in keys] == [1, None]
     assert keys[1]["key"] == new
     assert rotation.learn(new, (data / "ledger" / "rotations").read_bytes()).turns == (1,)
-    assert liuhen("verify", data).returncode == 0
+    assert liuhen("verify", data).code == 0
     text = liuhen("admin", "key", "show", "--data", data).stdout
     assert "until entry 1" in text
     assert new in text
@@ -94,7 +119,7 @@ def test_second_signatures_stand_under_each_checkpoint(tmp_path: Path) -> None:
     signed = (data / "ledger" / "checkpoint").read_bytes()
     for key in (parse_cosigner(str(quantum)), sm2.parse_vkey(str(chinese))):
         assert checkpoint.parse(note.verify(signed, [key])).size == 2
-    assert liuhen("verify", data, **seconds).returncode == 0
+    assert liuhen("verify", data, **seconds).code == 0
     for name in ("ledger-ml-dsa-44.pem", "ledger-sm2.pem"):
         assert "ENCRYPTED" in (data / "keys" / name).read_text()
 
@@ -111,7 +136,7 @@ def test_the_log_moves_into_a_hardware_module(tmp_path: Path) -> None:
     assert [file.name for file in (data / "keys").glob("*.pem")] == ["ledger.pem"]
     rotate(data, "--hardware", **settings)
     assert [each["key"] for each in shown(data, **settings)["keys"]][1] == new
-    assert liuhen("verify", data, "--key", new).returncode == 0
+    assert liuhen("verify", data, "--key", new).code == 0
 
 
 def test_a_log_begins_in_a_hardware_module(tmp_path: Path) -> None:
@@ -131,3 +156,20 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert "no hardware module" in rotate(made(tmp_path), "--hardware", code=2).stderr
     wrong = {"LIUHEN_KEY_PASSPHRASE": "guess"}
     assert "check the passphrase" in rotate(tmp_path / "data", code=2, **wrong).stderr
+
+
+def test_a_receipt_of_a_later_key_verifies_with_the_pinned_one_and_the_file_of_rotations(tmp_path: Path) -> None:
+    log = Desk(tmp_path)
+    log.key = key_of()
+    log.record(0, 3)
+    turn(log)
+    log.record(3, 3)
+    writer = log.sequencer()
+    writer.publish_pending()
+    receipt = tmp_path / "receipt"
+    receipt.write_bytes(writer.receipt("event-0"))
+    log.close()
+    rotations = tmp_path / "ledger" / "rotations"
+    said = liuhen("verify", receipt, "--key", VKEY, code=1)
+    assert "no trusted key" in said.stdout
+    assert "sound" in liuhen("verify", receipt, "--key", VKEY, "--rotations", rotations).stdout
