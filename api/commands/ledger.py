@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.commands import ledger_audit, ledger_copy, ledger_prove
+from api.commands import chunkproof, ledger_audit, ledger_copy, ledger_prove
 from api.commands.bar import plain
 from api.commands.log_place import AsJson, Data, Key, Log, Place, find, reading
 
@@ -28,6 +28,7 @@ def make() -> typer.Typer:
     cli.command("show")(show)
     cli.command("entries")(entries)
     cli.command("prove")(ledger_prove.prove)
+    cli.command("prove-bytes")(chunkproof.prove_bytes)
     cli.command("audit")(ledger_audit.audit)
     cli.command("export")(ledger_copy.export)
     return cli

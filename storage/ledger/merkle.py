@@ -52,7 +52,7 @@ def inclusion_proof(index: int, size: int, read: HashReader) -> list[bytes]:
         raise ValueError(f"leaf {index} is not in a tree of {size}")
     begin, end, siblings = 0, size, []
     while end - begin > 1:
-        split = begin + _largest_power_below(end - begin)
+        split = begin + split_of(end - begin)
         if index < split:
             siblings.append((split, end))
             end = split
@@ -68,7 +68,7 @@ def consistency_proof(old: int, new: int, read: HashReader) -> list[bytes]:
         raise ValueError(f"no consistency proof from {old} to {new} leaves")
     begin, end, pieces, known = 0, new, [], True
     while end != old:
-        split = begin + _largest_power_below(end - begin)
+        split = begin + split_of(end - begin)
         if old <= split:
             pieces.append((split, end))
             end = split
@@ -241,7 +241,8 @@ def _verify_same(old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> No
         _refuse("大小相同而根哈希不同", "the sizes are equal, yet the root hashes differ")
 
 
-def _largest_power_below(number: int) -> int:
+def split_of(number: int) -> int:
+    """How many of `number` leaves (two or more) are under the root's left side: the largest power of two below."""
     return 1 << ((number - 1).bit_length() - 1)
 
 
