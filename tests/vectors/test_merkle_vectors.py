@@ -9,6 +9,7 @@ nothing to test here.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,36 @@ def test_every_subtree_inclusion_vector() -> None:
         aligned = width > 0 and v["start"] % (1 << (width - 1).bit_length()) == 0
         return not aligned or inclusion(v, v["leafIdx"] - v["start"], width)
 
-    assert len(vectors) > 100
+    assert len(vectors) == 204
     assert disagreements(vectors, check) == []
 
 
 def test_the_subtree_consistency_vectors_that_begin_at_zero() -> None:
-    vectors = [(name, v) for name, v in load("subtreeconsistency") if v["start"] == 0 and v["end"] > 0]
-    assert len(vectors) > 80
+    everything = load("subtreeconsistency")
+    vectors = [(name, v) for name, v in everything if v["start"] == 0 and v["end"] > 0]
+    empty = [(name, v) for name, v in everything if v["start"] == v["end"] == 0]
+    assert (len(everything), len(vectors), len(empty)) == (118, 91, 11)
     assert disagreements(vectors, lambda v: consistency(v, v["end"], v["size"])) == []
+    assert all(consistency(v, 0, v["size"]) for _, v in empty), "refused by the size-0 policy, as proving nothing"
+
+
+def test_there_are_no_other_vectors() -> None:
+    load("inclusion")
+    assert {path.name for path in VECTORS.iterdir() if path.is_dir()} == {
+        "inclusion",
+        "consistency",
+        "subtreeinclusion",
+        "subtreeconsistency",
+    }
+
+
+@pytest.mark.parametrize("proof", [[], [bytes(32)]], ids=["no proof", "a proof"])
+@pytest.mark.parametrize("new", [0, 1, 5])
+def test_the_empty_tree_proves_nothing(new: int, proof: list[bytes]) -> None:
+    """The size-0 policy (docs/ledger.md): its root is SHA-256 of nothing, no proof in it or from it is accepted."""
+    root = merkle.root([merkle.leaf_hash(b"")] * new)
+    assert merkle.root([]) == hashlib.sha256(b"").digest()
+    assert refused(merkle.verify_consistency, 0, new, merkle.EMPTY_ROOT, root, proof)
+    assert refused(merkle.verify_inclusion, 0, 0, merkle.EMPTY_ROOT, proof, merkle.EMPTY_ROOT)
+    with pytest.raises(ValueError, match="no consistency proof"):
+        merkle.consistency_proof(0, new, lambda level, index: bytes(32))

@@ -16,6 +16,25 @@ def test_the_specification_example_is_read() -> None:
     assert (head.origin, head.size, head.root[:2].hex()) == ("example.com/behind-the-sofa", 20_852_163, "0ac5")
 
 
+def test_the_signed_example_of_the_specification_is_read() -> None:
+    """c2sp.org/tlog-checkpoint and tlog-cosignature print it, once alone and once cosigned; the keys are not public."""
+    text = f"example.com/behind-the-sofa\n20852163\n{ROOT}\n"
+    own = (
+        "— example.com/behind-the-sofa "
+        "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+    )
+    witness = (
+        "— witness.example.com/w1 "
+        "jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n"
+    )
+    parsed = note.parse(f"{text}\n{own}{witness}".encode())
+    assert checkpoint.parse(parsed.text).size == 20_852_163
+    assert [(each.name, len(each.value)) for each in parsed.signatures] == [
+        ("example.com/behind-the-sofa", 64),
+        ("witness.example.com/w1", 72),
+    ]
+
+
 def test_a_signed_checkpoint_comes_back() -> None:
     assert checkpoint.verify(checkpoint.sign(HEAD, SIGNER), SIGNER.verifier) == HEAD
 

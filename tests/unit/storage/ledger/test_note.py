@@ -21,6 +21,13 @@ SALVATORE_NOTE = (
     "NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n"
 ).encode()
 
+# Its section Example: key and note.
+FOO_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+FOO_NOTE = (
+    "This is an example message.\n\n— example.com/foo "
+    "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+).encode()
+
 SIGNED = note.sign("hello\nworld\n", SIGNER)
 LINE = SIGNED.decode().split("\n")[3]
 OTHER = "— someone.else AAAAAAAAAAA=\n"
@@ -28,6 +35,18 @@ OTHER = "— someone.else AAAAAAAAAAA=\n"
 
 def test_the_shared_example_verifies() -> None:
     assert note.verify(NEUMANN_NOTE, [note.parse_vkey(NEUMANN_KEY)]) == NEUMANN_TEXT
+
+
+def test_the_specification_example_verifies() -> None:
+    assert note.verify(FOO_NOTE, [note.parse_vkey(FOO_KEY)]) == "This is an example message.\n"
+
+
+@pytest.mark.parametrize("at", range(len(FOO_NOTE)))
+def test_no_byte_of_the_specification_example_may_be_another(at: int) -> None:
+    changed = bytearray(FOO_NOTE)
+    changed[at] ^= 1
+    with pytest.raises(IntegrityError):
+        note.verify(bytes(changed), [note.parse_vkey(FOO_KEY)])
 
 
 def test_the_specification_example_is_read() -> None:
