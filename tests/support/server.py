@@ -171,7 +171,6 @@ def _steps() -> dict[str, tuple[Any, str]]:
 
 def _break(spec: str) -> None:
     """`before:blob-put:2` kills before the second call of that step. Ledger steps count from the first original on."""
-    from storage.ledger.guard import FileGuard
     from storage.ledger.sequencer import Sequencer
 
     when, step, count = spec.split(":")
