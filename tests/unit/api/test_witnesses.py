@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.bootstrap import wire
+from pipeline.settings import Settings
 from storage.errors import Refused
 from storage.ledger import checkpoint, merkle, note, policy
 from storage.ledger.checkpoint import Checkpoint
@@ -53,6 +56,24 @@ def test_a_cosigned_log_is_shown_served_and_proves_receipts(watched: Bureau, pro
     assert policy.verify_receipt(receipt, rules).entry.event.payload["sha256"] == kept.original
     plain = browser.get(address).content
     assert plain.startswith(b"c2sp.org/tlog-proof@v1") and plain != receipt
+
+
+def test_the_running_service_asks_by_itself_and_stops_in_order(tmp_path: Path, process: WitnessProcess) -> None:
+    file = tmp_path / "policy"
+    file.write_bytes(policy_text([("court", process.vkeys[0], process.url)], "all", log=None))
+    services = wire(Settings(data=tmp_path / "data", min_free=0, witness_policy=file, witness_seconds=0.1))
+    services.start(threads=0)
+    try:
+        trusting(process.folder, services.sequencer.vkey)  # refused until now, and asked again
+        for _ in range(3000):
+            if services.cosigning and services.cosigning.seen():
+                break
+            threading.Event().wait(0.01)
+        found = services.cosigning.seen() if services.cosigning else None
+        assert found and [each.witness.name for each in found.seen] == ["court"]
+    finally:
+        services.stop()
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "cosigning"]
 
 
 def test_a_witness_that_saw_more_is_told_on_the_page(watched: Bureau, process: WitnessProcess, tmp_path: Path) -> None:
