@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline import timestamps
+from pipeline.policy import load
 from pipeline.timestamp_check import check_stamps
 from pipeline.timestamps import Timestamps
 from storage.catalogue.tables import Entry, Job
@@ -395,3 +396,25 @@ def test_stamps_from_before_and_after_a_change_of_key_hold(office: Office) -> No
     found = check_stamps(office.desk.folder.root, VKEY, office.trusted, office.clock())
     assert found.wrong == ()
     assert found.examined is not None and len(found.examined.kept) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("tsa: ['ftp://tsa.example.org']", "http://"),
+        ("tsa: ['http://']", "http://"),
+        ("tsa: ['http://127.0.0.1:99999']", "Port out of range"),
+        ("tsa: ['http://[']", "Invalid IPv6"),
+        ("tsa: ['http://tsa.example.org', 'https://tsa.example.org/']", "twice"),
+        ("tsa: ['http://tsa.example.org'], roots: []", "time.roots"),
+        ("interval_hours: 0", "interval_hours"),
+        ("digest: sha1", "digest"),
+        ("tsa_policy: mine", "tsa_policy"),
+    ],
+)
+def test_a_wrong_policy_is_named(tmp_path: Path, text: str, named: str) -> None:
+    if "roots" not in text:
+        text += ", roots: [root.pem]"
+    (tmp_path / "policy.yaml").write_text(f"time: {{{text}}}")
+    with pytest.raises(Refused, match=named):
+        load(tmp_path / "policy.yaml")

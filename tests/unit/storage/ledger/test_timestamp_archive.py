@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -320,6 +322,36 @@ def test_a_crash_between_any_two_writes_leaves_all_or_nothing(kiosk: Kiosk, monk
     assert list((kiosk.ledger / "timestamps").glob(".new-*"))
     stamp_folder.tidy(kiosk.ledger, datetime.now(UTC) + DAY)
     assert not list((kiosk.ledger / "timestamps").glob(".new-*"))
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from storage.ledger import stamp_folder
+ledger, made = Path(sys.argv[1]), Path(sys.argv[2])
+files = {file.name: file.read_bytes() for file in made.iterdir()}
+for number in range(int(sys.argv[3]), 1 << 30):
+    stamp_folder.write(ledger, f"timestamps/{number}/tsa", files)
+    print(number, flush=True)
+"""
+
+
+def test_a_process_killed_while_it_writes_leaves_whole_stamps_only(kiosk: Kiosk, tmp_path: Path) -> None:
+    made = kiosk.ledger / kiosk.stamp(4)
+    whole = {file.name: file.read_bytes() for file in made.iterdir()}
+    written = 10
+    for _ in range(6):
+        command = [sys.executable, "-c", CHILD, str(kiosk.ledger), str(made), str(written)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            told = [int(child.stdout.readline()) for _ in range(5)]
+            child.kill()
+        folders = kiosk.archive().folders
+        assert all(names == set(whole) for names in folders.values())
+        assert {f"timestamps/{number}/tsa" for number in told} <= set(folders)
+        written = told[-1] + 100
+    for path in kiosk.archive().folders:
+        assert {file.name: file.read_bytes() for file in (kiosk.ledger / path).iterdir()} == whole
 
 
 def test_a_stamp_is_never_overwritten(kiosk: Kiosk) -> None:
