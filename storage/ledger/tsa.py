@@ -77,7 +77,7 @@ class Tsa:
 
     def _read(self, answer: httpx.Response, limit: int, end: float) -> bytes:
         body = bytearray()
-        for piece in answer.iter_bytes(1 << 16):
+        for piece in answer.iter_bytes():
             body += piece
             if len(body) > limit:
                 raise Refused(f"{self.name} 的回复过大。", f"the answer of {self.name} is over {limit} bytes")
