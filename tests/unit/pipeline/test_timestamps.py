@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from storage.records import JobKind, JobState
 from tests.support.ledger import VKEY
 from tests.support.offices import Office
 from tests.support.rotations import key_of, rotate
+from tests.support.services import program
 from tests.support.tsa import DAY, PEM, Authority, Server
 
 KIND = "application/timestamp-reply"
@@ -418,3 +420,36 @@ def test_a_wrong_policy_is_named(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "policy.yaml").write_text(f"time: {{{text}}}")
     with pytest.raises(Refused, match=named):
         load(tmp_path / "policy.yaml")
+
+
+def test_a_stranger_verifies_with_common_tools_alone(ageing: Office, tmp_path: Path) -> None:
+    """The commands of docs/ledger.md, before and after the certificate has expired."""
+
+    def run(*command: object) -> bool:
+        folder = ageing.desk.folder.root
+        return subprocess.run([*map(str, command)], cwd=folder, capture_output=True, check=False).returncode == 0
+
+    def verified(stamp: str, what: str, authority: Authority, *at: object) -> bool:
+        root = tmp_path / "root.pem"
+        root.write_bytes(authority.root.public_bytes(PEM))
+        chain = ("-CAfile", root, "-untrusted", f"{stamp}/chain.pem")
+        files = ("-data", f"{stamp}/{what}", "-in", f"{stamp}/reply.tsr")
+        return run(program("openssl"), "ts", "-verify", *files, *chain, *at)
+
+    first, old, new = ageing.entries()[0]["path"], Authority(tmp_path / "again", "TSA0"), ageing.authorities[0]
+    old.root = ageing.trusted[-1]
+    ageing.ahead = 20 * DAY
+    ageing.servers[0].stamp_by(new)
+    (renewed,) = ageing.stamp()
+    expired = int((datetime.now(UTC) + 60 * DAY).timestamp())
+    renewal = int(datetime.fromisoformat(ageing.entries()[1]["time"]).timestamp())
+    assert verified(first, "checkpoint", old)
+    assert not verified(first, "checkpoint", new)
+    assert not verified(first, "checkpoint", old, "-attime", expired)
+    assert verified(first, "checkpoint", old, "-attime", renewal)
+    assert run(program("sha256sum"), "-c", "--quiet", f"{renewed}/manifest")
+    assert verified(renewed, "manifest", new, "-attime", expired)
+    file = ageing.desk.folder.root / first / "checkpoint"
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert not verified(first, "checkpoint", old)
+    assert not run(program("sha256sum"), "-c", "--quiet", f"{renewed}/manifest")
