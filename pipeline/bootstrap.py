@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.intake import Intake
 from pipeline.jobs import Handler, JobRunner, Workers, make_broker
 from pipeline.policy import Policy
 from pipeline.policy import load as load_policy
+from pipeline.restore import Restore
 from pipeline.schedule import Recurring, Schedule
 from pipeline.settings import Settings
 from pipeline.signing import open_log_key, own_vkey
@@ -38,6 +40,7 @@ from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import Refused
 from storage.ledger import note, outbox
+from storage.ledger.folder import LedgerFolder
 from storage.ledger.guard import CheckpointGuard, FileGuard
 from storage.ledger.keys import LogKey
 from storage.ledger.policy import Policy as WitnessPolicy
@@ -167,6 +170,21 @@ def read_witness_policy(settings: Settings) -> WitnessPolicy | None:
 def open_sequencer(settings: Settings, catalogue: Catalogue, log_key: LogKey) -> Sequencer:
     """The ledger's writer, which does nothing before it is started."""
     return Sequencer(catalogue, settings.ledger, log_key, open_guard(settings))
+
+
+@contextlib.contextmanager
+def open_restore(settings: Settings) -> Iterator[Restore]:
+    """What takes entries and originals back into a restored database. Raises Refused for wrong settings."""
+    catalogue = open_catalogue(settings)
+    try:
+        log_key = open_log_key(settings, passphrase(settings), now)
+        tiers, policy = open_tiers(settings), load_policy(settings.policy)
+        sequencer = open_sequencer(settings, catalogue, log_key)
+        zone = ZoneInfo(settings.timezone)
+        intake = Intake(catalogue, tiers, sequencer, policy.retention, now, zone=zone)
+        yield Restore(catalogue, LedgerFolder(settings.ledger), open_guard(settings), tiers, intake, now)
+    finally:
+        catalogue.close()
 
 
 def open_guard(settings: Settings) -> CheckpointGuard:

@@ -25,7 +25,7 @@ from storage.blobs.contract import BlobStore
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Device, Original, Recording
+from storage.catalogue.tables import Device, Docking, Original, Recording, Station
 from storage.clock import Clock, new_id
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent, Digest, JobKind, RetentionClass
@@ -89,6 +89,40 @@ class Intake:
             self._sequencer.notify()
         return self.receipt(file.digest.sha256)
 
+    def readopt(self, session: Session, event: CustodyEvent, tier: str) -> None:
+        """Make the rows of an original again that the ledger says was received and a restored database has forgotten.
+
+        `event`: its entry "original.received"; `tier` holds its bytes. It is analysed anew.
+        """
+        said = event.payload
+        docking = said["docking"] if session.get(Docking, said["docking"] or "") else None
+        station = said["station"] if session.get(Station, said["station"] or "") else None
+        arrival = Arrival(said["name"], said["device"], event.actor, station, docking)
+        recording_id, key = event.subject.removeprefix("recording:"), series_key(arrival.path)
+        recording = session.get(Recording, recording_id)
+        if recording is None:
+            series = self._series(arrival, key, event.time)
+            taken = select(Recording.id).where(Recording.device_serial == arrival.device, Recording.series == series)
+            if session.scalar(taken) is not None:
+                series = f"{series} {recording_id}"
+            recording = self._new_recording(session, arrival, series, event.time, recording_id)
+        session.add(
+            Original(
+                sha256=said["sha256"],
+                root=said["root"],
+                size=said["size"],
+                recording_id=recording.id,
+                sequence=said["sequence"],
+                name=said["name"],
+                tier=tier,
+                event_id=event.id,
+                docking_id=docking,
+                received=event.time,
+            )
+        )
+        analysis = f"analyse:{said['sha256']}:{event.id}"
+        job_table.enqueue(session, JobKind.ANALYSE, recording.id, key=analysis, now=self._clock())
+
     def find(self, sha256: str) -> Original | None:
         with self._catalogue.read() as session:
             return session.get(Original, sha256)
@@ -149,11 +183,14 @@ class Intake:
         found = session.scalar(
             select(Recording).where(Recording.device_serial == arrival.device, Recording.series == series)
         )
-        if found is not None:
-            return found
+        return found or self._new_recording(session, arrival, series, now, new_id())
+
+    def _new_recording(
+        self, session: Session, arrival: Arrival, series: str, now: datetime, recording_id: str
+    ) -> Recording:
         device = session.get(Device, arrival.device)
         recording = Recording(
-            id=new_id(),
+            id=recording_id,
             series=series,
             device_serial=arrival.device,
             officer_id=device.officer_id if device else None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.commands import chunkproof, ledger_audit, ledger_copy, ledger_prove
+from api.commands import chunkproof, ledger_audit, ledger_copy, ledger_prove, ledger_restore
 from api.commands.bar import plain
 from api.commands.log_place import AsJson, Data, Key, Log, Place, find, reading
 
@@ -31,6 +31,7 @@ def make() -> typer.Typer:
     cli.command("prove-bytes")(chunkproof.prove_bytes)
     cli.command("audit")(ledger_audit.audit)
     cli.command("export")(ledger_copy.export)
+    cli.command("restore")(ledger_restore.restore)
     return cli
 
 

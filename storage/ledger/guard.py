@@ -82,12 +82,12 @@ def check_extends(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> N
         raise fork(new.size, old.size)
     if old.size == 0:
         if old.root != merkle.EMPTY_ROOT:
-            raise _another_history(old.size)
+            raise another_history(old.size)
         return
     try:
         merkle.verify_consistency(old.size, new.size, old.root, new.root, proof)
     except IntegrityError as error:
-        raise _another_history(old.size) from error
+        raise another_history(old.size) from error
 
 
 def fork(have: int, signed: int) -> IntegrityError:
@@ -101,7 +101,8 @@ def fork(have: int, signed: int) -> IntegrityError:
     )
 
 
-def _another_history(size: int) -> IntegrityError:
+def another_history(size: int) -> IntegrityError:
+    """What is said when two histories begin with another tree of this size."""
     return IntegrityError(
         f"存证链与此前签发的检查点（{size} 条）不一致：历史已被改动或分叉，拒绝签发。请保留现场，"
         "按 docs/ledger.md“恢复旧备份之后”处理。",

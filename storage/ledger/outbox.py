@@ -223,3 +223,21 @@ def _changed(zh: str, en: str) -> IntegrityError:
         f"a ledger entry in the database ({en}) is missing or was changed; signing is stopped: keep everything as it "
         "is and verify the ledger",
     )
+
+
+def adopt(session: Session, first: int, bodies: Sequence[bytes]) -> None:
+    """Take published entries from index `first` on into a database that lacks them. One transaction of the caller's.
+
+    An event that still waits there gets its place; the others become rows. Raises IntegrityError when the
+    database has an event of that identifier with another content.
+    """
+    for index, body in enumerate(bodies, start=first):
+        event = entry.parse(body).event
+        row = session.scalar(select(Entry).where(Entry.event_id == event.id))
+        if row is None:
+            draft = entry.encode_draft(event)
+            row = Entry(event_id=event.id, subject=event.subject, event=event.event, time=event.time, draft=draft)
+            session.add(row)
+        elif row.index is not None or entry.parse_draft(row.draft) != event:
+            raise _changed(f"事件 {event.id}", f"event {event.id}")
+        row.index, row.body, row.leaf = index, body, merkle.leaf_hash(body)
