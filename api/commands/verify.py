@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from storage.ledger.logkeys import LogKeys
 
 
+Rotations = Annotated[
+    Path | None,
+    typer.Option(help="密钥轮换文件，用于核验换钥后的回执 · the ledger's file rotations, for receipts of later keys"),
+]
 _SUBJECT = re.compile(r"(?:recording|case|station|request|device|user|ledger):\S+")
 
 
@@ -89,12 +93,7 @@ def verify(
         Path | None, typer.Option(help="进度文件：中断后从此继续 · where an interrupted run goes on (a file)")
     ] = None,
     roots: Roots = None,
-    rotations: Annotated[
-        Path | None,
-        typer.Option(
-            help="密钥轮换文件，用于核验换钥后的回执 · the ledger's file rotations, for receipts of later keys"
-        ),
-    ] = None,
+    rotations: Rotations = None,
     everything: Annotated[bool, typer.Option("--all", help="列出全部不符 · list everything that is wrong")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print one JSON object")] = False,
 ) -> None:
