@@ -12,6 +12,7 @@ from api.commands import (
     demo,
     device,
     dock,
+    erase,
     export,
     fixity,
     key,
@@ -55,6 +56,7 @@ def make_cli() -> typer.Typer:
     admin.add_typer(device.make(), name="device", help="设备与其特征档案 · Devices and their profiles")
     admin.add_typer(key.make(), name="key", help="存证链签名密钥 · The ledger's signing keys")
     admin.command("fixity")(fixity.fixity)
+    admin.command("erase")(erase.erase)
     cli.add_typer(admin, name="admin")
     return cli
 

@@ -57,6 +57,21 @@ class Catalogue:
         with _clear_errors(), self._writer, self._sessions() as session, session.begin():
             yield session
 
+    def scrub(self) -> None:
+        """Rebuild the database's files so that nothing overwritten or deleted is left in them.
+
+        Needs as much free space as the database has. Raises Transient while somebody reads: then the old pages of
+        the write-ahead log are still there. On a server, its own logs and replicas are its administrator's matter.
+        """
+        if self.engine.dialect.name != "sqlite":
+            with _clear_errors(), self.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM FULL")
+            return
+        with self._writer, contextlib.closing(self.engine.raw_connection()) as pooled:
+            busy = _rebuild(pooled.driver_connection)
+        if busy:
+            raise _down("others are reading, so the erased words are still in its log; stop the service and try again")
+
     def check(self) -> None:
         """Raise Transient unless the database answers."""
         with self.read() as session:
@@ -110,6 +125,18 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.connection.dbapi_connection.execute("BEGIN")
 
     return engine
+
+
+def _rebuild(raw: Any) -> bool:
+    """Write an SQLite file anew and empty its write-ahead log; True when a reader kept the log from being emptied."""
+    try:
+        raw.execute("VACUUM")
+        raw.execute("PRAGMA busy_timeout = 2000")
+        busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        raw.execute(f"PRAGMA busy_timeout = {round(LOCK_WAIT * 1000)}")
+    except sqlite3.OperationalError as error:
+        raise _down(str(error)) from error
+    return bool(busy)
 
 
 def _server_engine(url: URL) -> Engine:

@@ -360,3 +360,17 @@ class Fixity(Base):
     resume: Mapped[dict[str, Any]]
     """Where the check of a large original stands."""
     __table_args__ = (Index("fixity_due", "due", "checked"), Index("fixity_ref", "kind", "ref"))
+
+
+class Erasure(Base):
+    """Personal data that an administrator erased (`pipeline.erasure`): of what, which fields, why."""
+
+    __tablename__ = "erasures"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    fields: Mapped[list[str]]
+    reason: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str]
+    """Of the reason's commitment in the ledger."""
+    made_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    made: Mapped[datetime]
