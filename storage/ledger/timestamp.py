@@ -7,8 +7,9 @@ the reply, so it is given a copy with exactly the certificates of the path we fo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -107,7 +108,7 @@ def verify(
         raise tsa_chain.invalid("回复过大", "the reply is too large")
     try:
         token = _read(reply)
-        signer = _signer(token)
+        signer = _signer(token, pool)
         info = _info(token.with_certificates([signer]))
         _check_info(info, message, asked, policy)
         path = tsa_chain.build(signer, [*token.certificates, *pool], roots, info.time)
@@ -151,8 +152,14 @@ def _read(reply: bytes) -> _Token:
         raise ValueError("no signed data")
     signed = der.read(content.content).items()
     found = [value for value in signed if value.tag == _CERTIFICATES]
-    certificates = [x509.load_der_x509_certificate(each.whole) for each in (found[0].items() if found else ())]
-    return _Token(signed, certificates)
+    return _Token(signed, list(_certificates(found[0].items() if found else ())))
+
+
+def _certificates(values: Iterable[Value]) -> Iterator[x509.Certificate]:
+    """Those that can be read: a set may hold other kinds, and ones that nobody needs."""
+    for value in values:
+        with contextlib.suppress(ValueError, x509.InvalidVersion):
+            yield x509.load_der_x509_certificate(value.whole)
 
 
 def _check_status(status: Sequence[Value], *, granted: bool) -> None:
@@ -168,18 +175,18 @@ def _check_status(status: Sequence[Value], *, granted: bool) -> None:
     raise error(f"时间戳服务拒绝了请求（{said}）。", f"the TSA refused the request (status, failure, text: {said})")
 
 
-def _signer(token: _Token) -> x509.Certificate:
+def _signer(token: _Token, pool: Certificates) -> x509.Certificate:
     """The certificate that the SignerInfo names by issuer and serial, and by its hash in a signed attribute."""
     issuer, serial = token.signer[1].items()
     algorithm, digest = _identifier(token.signer[3])
-    for each in token.certificates:
+    for each in (*token.certificates, *pool):
         if (each.issuer.public_bytes(), each.serial_number) == (issuer.whole, serial.number()):
             if hashlib.new(algorithm, each.public_bytes(Encoding.DER), usedforsecurity=False).digest() != digest:
                 raise tsa_chain.invalid(
                     "所附证书不是签名所指的证书", "its certificate is not the one that the signature names"
                 )
             return each
-    raise tsa_chain.invalid("回复中没有签名者的证书", "it does not bring the signer's certificate")
+    raise tsa_chain.invalid("缺少签名者的证书", "the signer's certificate is missing")
 
 
 def _identifier(attributes: Value) -> tuple[str, bytes]:

@@ -70,7 +70,7 @@ class Tsa:
     def _check_status(self, code: int) -> None:
         if code in (408, 425, 429) or code >= 500:
             raise self._down(f"HTTP {code}")
-        if code != 200:
+        if code not in (200, 201):  # some say that a timestamp was "created"
             raise Refused(
                 f"时间戳服务 {self.name} 拒绝了请求（HTTP {code}）。", f"the TSA {self.name} refused: HTTP {code}"
             )

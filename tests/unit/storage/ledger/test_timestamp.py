@@ -62,6 +62,36 @@ def test_without_the_issuer_between_there_is_no_way_to_the_root(make: Make) -> N
         timestamp.verify(stamped(authority), MESSAGE, [authority.root])
 
 
+def test_a_reply_without_any_certificate_takes_them_from_the_pool(make: Make) -> None:
+    authority = make()
+    query = der.read(timestamp.request(MESSAGE).body).items()
+    reply = authority.reply(der.encode(der.SEQUENCE, *(each.whole for each in query[:-1])))  # the last asks for them
+    assert authority.own.public_bytes(Encoding.DER) not in reply
+    with pytest.raises(IntegrityError, match="signer's certificate is missing"):
+        timestamp.verify(reply, MESSAGE, [authority.root])
+    stamp = timestamp.verify(reply, MESSAGE, [authority.root], pool=[authority.own, authority.between])
+    assert stamp.path == (authority.own, authority.between, authority.root)
+
+
+def test_what_else_is_in_the_set_does_not_matter(make: Make) -> None:
+    """Certificates of others, other kinds, ones that can't be read: nobody signed the set."""
+    authority, stranger = make(), make("two", root_name="Stranger")
+    reply, own = stamped(authority), authority.own.public_bytes(Encoding.DER)
+    more = own + stranger.own.public_bytes(Encoding.DER) + der.encode(0xA1, b"\x30\x00") + der.encode(der.SEQUENCE)
+    assert timestamp.verify(_with_set(reply, more), MESSAGE, [authority.root], pool=[authority.between]).serial == 2
+
+
+def _with_set(reply: bytes, certificates: bytes) -> bytes:
+    """The reply with another set of certificates."""
+    status, token = der.read(reply).items()
+    kind, content = token.items()
+    parts = [
+        der.encode(0xA0, certificates) if each.tag == 0xA0 else each.whole for each in der.read(content.content).items()
+    ]
+    signed = der.encode(0xA0, der.encode(der.SEQUENCE, *parts))
+    return der.encode(der.SEQUENCE, status.whole, der.encode(der.SEQUENCE, kind.whole, signed))
+
+
 def test_a_larger_digest(make: Make) -> None:
     authority = make()
     stamp = timestamp.verify(stamped(authority, digest="sha512"), MESSAGE, [authority.root])
