@@ -23,9 +23,7 @@ def prove_bytes(
         str,
         typer.Argument(metavar="RECORDING|SHA256", help="音像记录编号或原件摘要 · recording, or an original's SHA-256"),
     ],
-    span: Annotated[
-        str, typer.Option("--bytes", metavar="A-B", help="首末字节，从0起 · first and last byte, from 0")
-    ],
+    span: Annotated[str, typer.Option("--bytes", metavar="A-B", help="首末字节，从0起 · first and last byte, from 0")],
     out: Annotated[Path, typer.Option(help="写入的目录 · folder to write to")],
     data: Annotated[Path | None, typer.Option(help="数据目录 · data directory (LIUHEN_DATA, ./liuhen-data)")] = None,
 ) -> None:
