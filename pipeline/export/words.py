@@ -22,6 +22,9 @@ EVENTS: Mapping[str, Pair] = {
     "export.made": ("导出光盘", "exported"),
     "export.downloaded": ("领取导出光盘", "export handed over"),
     "case.changed": ("归入案卷", "put to a case"),
+    "fixity.failed": ("存储文件与存证不符", "stored file not as recorded"),
+    "fixity.repaired": ("存储文件已修复", "stored file repaired"),
+    "personal.erased": ("删除个人信息", "personal data erased"),
 }
 
 VERDICTS: Mapping[str, Pair] = {

@@ -16,9 +16,11 @@ from sqlalchemy import select
 from pipeline.fixity.pace import Pace
 from pipeline.fixity.sweep import SUBJECT, Sweep
 from pipeline.intake import Arrival, Spooled, chunks_key, original_key
+from storage.blobs.local import LocalBlobStore
 from storage.catalogue import fixity as rows
 from storage.catalogue.tables import Derivative, Entry, Fixity, Job, Original
 from storage.clock import new_id
+from storage.errors import IntegrityError
 from storage.ledger.merkle import CHUNK_SIZE, ChunkHasher
 from storage.records import Actor, Digest, JobKind
 from tests.support.web import Bureau, bureau
@@ -372,3 +374,48 @@ def test_a_ledger_that_is_damaged_itself_is_not_told_file_by_file(office: Bureau
     with office.services.catalogue.read() as session:
         assert session.get_one(Job, job).state == "failed"
         assert rows.alarms(session) == 5
+
+
+@pytest.mark.services
+def test_an_object_replaced_in_a_bucket_is_found_and_repaired(tmp_path: Path, s3_url: str) -> None:
+    """By somebody with the credentials: the lock keeps the old version, but the new one is what is read."""
+    from storage.blobs.s3 import S3BlobStore
+    from storage.records import RetentionClass
+
+    replica = tmp_path / "replica"
+    replica.mkdir()
+    with bureau(tmp_path / "data", blobs=s3_url, replica=str(replica)) as office:
+        store_original(office, CONTENT)
+        store = office.services.tiers[RetentionClass.FIVE_YEARS]
+        assert isinstance(store, S3BlobStore)
+        name = store._named(original_key(SHA))
+        store._client.put_object(**name, Body=flipped(CONTENT, 5), Metadata={"sha256": SHA})
+        run(office)
+        assert [payload["state"] for _, payload in events(office)] == ["damaged"]
+        good = tmp_path / "good"
+        good.write_bytes(CONTENT)
+        LocalBlobStore(replica / "five_years").put(original_key(SHA), good, sha256=SHA, retain_until=None)
+        office.clock.forward(days=2)
+        run(office)
+        assert b"".join(store.open(original_key(SHA))) == CONTENT
+        assert events(office)[-1][1]["kept"].startswith("version ")
+
+
+def test_an_error_of_the_ledger_is_an_error_of_integrity(office: Bureau) -> None:
+    expectations = sweep(office)._means.expectations
+    blob = Fixity(tier="five_years", key=original_key(SHA), kind="original", ref=SHA, size=1, state="")
+    wanted = expectations.of(blob)
+    assert wanted is not None and (wanted.sha256, wanted.size) == (SHA, len(CONTENT))
+    with office.services.catalogue.write() as session:
+        entry = session.scalars(select(Entry).where(Entry.event == "original.received")).one()
+        entry.leaf = b"\0" * 32
+    with pytest.raises(IntegrityError):
+        expectations.of(blob)
+
+
+def test_a_look_names_no_chunks_where_the_list_is_lost(office: Bureau) -> None:
+    overwrite(blob(office), flipped(CONTENT, 5))
+    blob(office, chunks_key(SHA)).unlink()
+    run(office)
+    ((_, payload),) = [each for each in events(office) if each[1]["kind"] == "original"]
+    assert payload["state"] == "damaged" and "chunks" not in payload
