@@ -198,10 +198,10 @@ def _last_leaves(session: Session, subjects: set[str], chains: Chains, check: Le
 def _place(waiting: _Waiting, index: int, last: dict[str, bytes]) -> Sequenced:
     if not _is_bytes(waiting.draft):
         raise _changed(f"事件 {waiting.event_id}", f"event {waiting.event_id}")
-    event = entry.parse_draft(bytes(waiting.draft))
+    placed, body = entry.place(bytes(waiting.draft), last.get(waiting.subject))
+    event = placed.event
     if (event.id, event.event, event.subject) != (waiting.event_id, waiting.event, waiting.subject):
         raise _changed(f"事件 {waiting.event_id}", f"event {waiting.event_id}")
-    body = entry.encode(event, last.get(event.subject))
     leaf = last[event.subject] = merkle.leaf_hash(body)
     return Sequenced(event.id, index, body, leaf)
 

@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.errors import IntegrityError, Refused
 from storage.ledger import entry
+from storage.records import Actor, CustodyEvent
 from tests.support.ledger import event
 
 PREV = bytes(range(32))
@@ -92,3 +95,32 @@ def test_the_longest_entry_is_65535_bytes() -> None:
     assert len(entry.encode(event(1, payload={"x": "a" * room}), PREV)) == entry.MAX_BYTES
     with pytest.raises(Refused, match="too large"):
         entry.encode_draft(event(1, payload={"x": "a" * (room + 1)}))
+
+
+AWKWARD = ['"', "\\", ',"payload":', '\\",\\"payload\\":', '{"prev":null}', "执法", "\u2028", "a\nb"]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1) | st.sampled_from(AWKWARD), st.booleans())
+def test_a_placed_draft_is_the_encoded_entry(text: str, first: bool) -> None:
+    made = CustodyEvent(text, text, event(1).time, Actor(text, text), text, {"payload": text, text: {"prev": [text]}})
+    prev = None if first else PREV
+    placed, body = entry.place(entry.encode_draft(made), prev)
+    assert placed == entry.Entry(made, prev.hex() if prev else None)
+    assert body == entry.encode(made, prev)
+
+
+DAMAGED = [
+    b"",
+    b"{}",
+    b"garbage",
+    b'{"id":"a","payload":{}}',
+    b'{"payload":{},"payload":{}}',
+    b"[1]",
+    b'{"a":1,"payload":',
+]
+
+
+@pytest.mark.parametrize("draft", DAMAGED)
+def test_a_damaged_draft_gets_no_place(draft: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        entry.place(draft, None)
