@@ -95,6 +95,7 @@ class _Run:
 
     def go(self) -> None:
         self._sync()
+        self._refuse_empty()
         while not self._over():
             with self._means.catalogue.read() as session:
                 blob = rows.next_due(session, self._means.clock())
@@ -111,6 +112,18 @@ class _Run:
             with self._means.catalogue.write() as session:
                 more = rows.sync(session, self._means.clock())
                 self._total = rows.due(session, self._means.clock())[1]
+
+    def _refuse_empty(self) -> None:
+        """A store that has nothing at all of what it should have is not mounted, or wholly lost: no matter of single
+        files, and nothing must be put into it. Raises Transient."""
+        with self._means.catalogue.read() as session:
+            expected = [tier.tier for tier in rows.tiers(session)]
+        for tier in expected:
+            if next(iter(self._means.tiers[tier].keys()), None) is None:
+                raise Transient(
+                    f"存储层 {tier} 是空的，而数据库中有它的文件；请检查磁盘是否已挂载。",
+                    f"the tier {tier} is empty, yet the database has files in it: check that its disk is mounted",
+                )
 
     def _count(self, count: int) -> None:
         self._pace.spend(count)

@@ -17,13 +17,14 @@ from pipeline.fixity.pace import Pace
 from pipeline.fixity.sweep import SUBJECT, Sweep
 from pipeline.intake import Arrival, Spooled, chunks_key, original_key
 from storage.blobs.local import LocalBlobStore
+from storage.catalogue import custody
 from storage.catalogue import fixity as rows
-from storage.catalogue.tables import Derivative, Entry, Fixity, Job, Original
+from storage.catalogue.tables import Derivative, Entry, Export, Fixity, Job, Original
 from storage.clock import new_id
 from storage.errors import IntegrityError
 from storage.ledger.merkle import CHUNK_SIZE, ChunkHasher
-from storage.records import Actor, Digest, JobKind
-from tests.support.web import Bureau, bureau
+from storage.records import Actor, CustodyEvent, Digest, JobKind, RequestKind
+from tests.support.web import Bureau, bureau, derive
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_SIZE + 777)
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -278,9 +279,7 @@ def test_a_full_disk_puts_the_repair_off(office: Bureau, tmp_path: Path, monkeyp
     assert blob(office).read_bytes() == CONTENT
 
 
-def test_a_derivative_is_checked_against_its_entry(office: Bureau) -> None:
-    from tests.support.web import derive
-
+def test_a_derivative_that_no_entry_tells_of_is_an_alarm(office: Bureau) -> None:
     derive(office, SHA, "access", b"an access copy", "video/mp4")
     run(office)
     with office.services.catalogue.read() as session:
@@ -343,6 +342,61 @@ def test_a_store_that_is_down_ends_the_run_and_raises_no_alarm(office: Bureau) -
     folder.with_name("gone").rename(folder)
     assert events(office) == []
     assert job.state == "queued"  # to be tried again
+
+
+def test_a_disk_that_is_not_mounted_raises_no_alarm_and_gets_no_files(office: Bureau, tmp_path: Path) -> None:
+    """Only its empty mount point is there."""
+    copy_to_replica(office, tmp_path)
+    folder = office.services.settings.data / "blobs" / "five_years"
+    folder.rename(folder.with_name("gone"))
+    (folder / ".guards").mkdir(parents=True)
+    job = run(office)
+    assert "check that its disk is mounted" in job.error
+    assert events(office) == []
+    assert not blob(office).exists()
+
+
+def record(office: Bureau, event: str, **payload: object) -> None:
+    with office.services.catalogue.write() as session:
+        recording = session.get_one(Original, SHA).recording_id
+        actor = Actor("service", "test")
+        made = CustodyEvent(new_id(), event, office.clock.now, actor, f"recording:{recording}", payload)
+        custody.record(session, made)
+    office.publish()
+
+
+@pytest.mark.parametrize("content", [b"an access copy", b""], ids=["whole", "flipped"])
+def test_a_derivative_is_held_against_its_entry(office: Bureau, content: bytes) -> None:
+    sha256 = hashlib.sha256(b"an access copy").hexdigest()
+    derive(office, SHA, "access", b"an access copy", "video/mp4")
+    named = {"original": SHA, "kind": "access", "retention": "five_years"}
+    record(office, "derivative.made", **named, sha256=sha256, size=14)
+    key = f"derivatives/{sha256[:2]}/{sha256}"
+    overwrite(blob(office, key), content)
+    run(office)
+    assert row(office, key).state == ("sound" if content else "damaged")
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_an_export_is_held_against_its_entry(office: Bureau, good: bool) -> None:
+    sha256 = hashlib.sha256(b"a disc").hexdigest()
+    source = office.services.settings.spool / "disc"
+    source.write_bytes(b"a disc")
+    key = f"exports/{sha256[:2]}/{sha256}"
+    office.services.tiers["five_years"].put(key, source, sha256=sha256, retain_until=None)
+    with office.services.catalogue.read() as session:
+        recording = session.get_one(Original, SHA).recording_id
+    request = office.services.access.request(office.users["officer"], recording, RequestKind.EXPORT, "案件审核")
+    with office.services.catalogue.write() as session:
+        session.add(
+            Export(
+                id=new_id(), request_id=request, recording_id=recording, sha256=sha256, size=6, tier="five_years",
+                made=office.clock.now,
+            )
+        )  # fmt: skip
+    record(office, "export.made", request=request, sha256=sha256, size=6 if good else 7)
+    run(office)
+    assert row(office, key).state == ("sound" if good else "altered")
 
 
 def test_reading_keeps_to_the_rate() -> None:
