@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from storage import durable
-from storage.errors import Refused, Transient
+from storage.errors import Refused
 from storage.ledger import heads, rotation, stamp_folder, stamps, tiles, witnessed
 from storage.ledger.audit import Plan, audit_folder
 from storage.ledger.checkpoint import Checkpoint
@@ -23,7 +23,6 @@ from storage.ledger.folder import CHECKPOINT, LedgerFolder
 from storage.ledger.verify import Audited, finish
 
 README, VKEY_FILE = "README.txt", "log.vkey"
-ATTEMPTS = 5  # a rotation of the key between two reads is rare
 
 Tell = Callable[[str, int, int], None]
 """Stage ("copy", "audit"), done, total."""
@@ -57,35 +56,18 @@ def copy_log(source: LedgerFolder, target: Path, vkey: str, tell: Tell = lambda 
 
 
 def _fill(source: LedgerFolder, target: Path, vkey: str, tell: Tell) -> None:
-    rotations, signed, head = _moment(source, vkey)
-    files = list(tiles.written(0, head.size))
+    now = heads.moment(source.read, vkey)
+    files = list(tiles.written(0, now.head.size))
     for done, tile in enumerate(files, start=1):
         _put(target, tile.path, tiles.read_tile(tile, source.read))
         tell("copy", done, len(files))
     for path, content in _beside(source):
         _put(target, path, content)
-    if rotations:
-        _put(target, rotation.FILE, rotations)
-    _put(target, CHECKPOINT, signed)
+    if now.rotations:
+        _put(target, rotation.FILE, now.rotations)
+    _put(target, CHECKPOINT, now.signed)
     _put(target, VKEY_FILE, f"{vkey}\n".encode())
-    _put(target, README, _readme(head, vkey).encode())
-
-
-def _moment(source: LedgerFolder, vkey: str) -> tuple[bytes, bytes, Checkpoint]:
-    """Rotations and checkpoint of one moment. Raises Fault."""
-    for _ in range(ATTEMPTS):
-        rotations = _read(source, rotation.FILE)
-        signed, head = heads.published(source.read, heads.keys(source.read, vkey)[0])
-        if _read(source, rotation.FILE) == rotations:
-            return rotations, signed, head
-    raise Transient("存证链密钥正在轮换，请稍后重试。", "the ledger's key is being rotated: try again shortly")
-
-
-def _read(source: LedgerFolder, path: str) -> bytes:
-    try:
-        return source.read(path)
-    except FileNotFoundError:
-        return b""
+    _put(target, README, _readme(now.head, vkey).encode())
 
 
 def _beside(source: LedgerFolder) -> Iterator[tuple[str, bytes]]:

@@ -62,13 +62,14 @@ class Place:
         """The log's keys over time. Raises Refused, IntegrityError."""
         from storage.ledger import heads
 
-        return heads.keys(self.folder.read, self.believed())[0]
+        return heads.keys(self.folder.read, self.believed())
 
     def head(self) -> tuple[bytes, Checkpoint]:
         """The published checkpoint, its signature checked. Raises Refused, IntegrityError."""
         from storage.ledger import heads
 
-        return heads.published(self.folder.read, self.keys())
+        now = heads.moment(self.folder.read, self.believed())
+        return now.signed, now.head
 
 
 @contextlib.contextmanager

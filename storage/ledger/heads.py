@@ -1,9 +1,12 @@
-"""Which checkpoints an audit believes: the one in the log, and one that somebody kept from earlier. Pure.
+"""Which checkpoints an audit believes: the one in the log, and one that somebody kept from earlier.
 
 The log's keys over time are learned from the pinned one and the log's file `rotations`.
 """
 
 from __future__ import annotations
+
+import time
+from dataclasses import dataclass
 
 from storage.errors import IntegrityError
 from storage.ledger import proof, rotation
@@ -12,28 +15,70 @@ from storage.ledger.fault import Fault, Proves
 from storage.ledger.logkeys import LogKeys
 from storage.ledger.tiles import Reader
 
+_ATTEMPTS, _PAUSE = 50, 0.02  # seconds: the sequencer writes a rotation and its checkpoint within milliseconds
 
-def keys(read: Reader, vkey: str) -> tuple[LogKeys, list[bytes]]:
-    """The log's keys over time, and the checkpoints by which one handed over to the next. Raises Fault."""
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a log's file `rotations` and its checkpoint say together.
+
+    `handovers`: the checkpoints by which one key handed over to the next. `signed`: the note of `head`.
+    """
+
+    rotations: bytes
+    keys: LogKeys
+    handovers: tuple[bytes, ...]
+    signed: bytes
+    head: Checkpoint
+
+
+def moment(read: Reader, vkey: str) -> Moment:
+    """Both files as they belong together, though the log may be written meanwhile. Raises Fault.
+
+    A rotation is in its file before the checkpoint that it ends with. So the checkpoint is read first; and where the
+    file is ahead of it, both are read again for up to a second.
+    """
+    for _ in range(_ATTEMPTS):
+        signed, rotations = _checkpoint(read), _rotations(read)
+        known, handovers = _learn(vkey, rotations)
+        found = Moment(rotations, known, tuple(handovers), signed, _verified(signed, known))
+        if all(turn < found.head.size for turn in known.turns):
+            break
+        time.sleep(_PAUSE)
+    return found
+
+
+def keys(read: Reader, vkey: str) -> LogKeys:
+    """The log's keys over time. Raises Fault."""
+    return _learn(vkey, _rotations(read))[0]
+
+
+def _learn(vkey: str, rotations: bytes) -> tuple[LogKeys, list[bytes]]:
     try:
-        content = read(rotation.FILE)
-    except FileNotFoundError:
-        content = b""
-    try:
-        learned = rotation.learn(vkey, content)
-        return learned, [proof.parse(each).checkpoint for each in rotation.split(content)]
+        learned = rotation.learn(vkey, rotations)
+        return learned, [proof.parse(each).checkpoint for each in rotation.split(rotations)]
     except IntegrityError as error:
         raise Fault(error.zh, str(error), Proves.NOT_THE_KEYS, rotation.FILE) from error
 
 
-def published(read: Reader, known: LogKeys) -> tuple[bytes, Checkpoint]:
-    """The checkpoint as it stands in the log, and what it says. Raises Fault."""
+def _rotations(read: Reader) -> bytes:
     try:
-        signed = read("checkpoint")
-        return signed, known.verify(signed)
+        return read(rotation.FILE)
+    except FileNotFoundError:
+        return b""
+
+
+def _checkpoint(read: Reader) -> bytes:
+    try:
+        return read("checkpoint")
     except FileNotFoundError:
         zh, en = "缺少检查点文件", "the file checkpoint is missing"
         raise Fault(zh, en, Proves.NOT_WHOLE, "checkpoint") from None
+
+
+def _verified(signed: bytes, known: LogKeys) -> Checkpoint:
+    try:
+        return known.verify(signed)
     except IntegrityError as error:
         raise Fault(error.zh, str(error), Proves.NOT_THE_KEYS, "checkpoint") from error
 

@@ -122,13 +122,13 @@ class Audit:
         standing: Standing | None = None,
     ) -> None:
         self._read = read
-        self._keys, handovers = heads.keys(read, vkey)
-        signed, self.head = heads.published(read, self._keys)
+        now = heads.moment(read, vkey)
+        self._keys, self.head = now.keys, now.head
         remembered = [standing.head] if standing else []
-        self._older = [heads.older(each, self._keys, self.head) for each in [*older, *remembered, *handovers]]
+        self._older = [heads.older(each, self._keys, self.head) for each in [*older, *remembered, *now.handovers]]
         self._visit = visit
         self._blame = Blame(read, self.head)
-        self.standing = standing or Standing(vkey, signed)
+        self.standing = standing or Standing(vkey, now.signed)
         self.settled = True
         """Is `standing` whole? False while a stretch is put to it."""
         self._tail: list[bytes] = []
