@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -31,19 +31,10 @@ _LABEL = b"subtree/v1\n\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Ed25519Verifier:
+class Ed25519Verifier(note.PublicKey):
     """Signature type 0x04: the 32-byte Ed25519 public key `key` of the cosigner `name`."""
 
-    name: str
-    key: bytes
-
-    @property
-    def key_id(self) -> bytes:
-        return note.key_id(self.name, ED25519 + self.key)
-
-    def __str__(self) -> str:
-        """The key as one line of text (vkey)."""
-        return note.encode_vkey(self.name, ED25519 + self.key)
+    KIND: ClassVar[bytes] = ED25519
 
     def accepts(self, text: str, signature: bytes) -> bool:
         try:
@@ -55,19 +46,10 @@ class Ed25519Verifier:
 
 
 @dataclass(frozen=True, slots=True)
-class MlDsa44Verifier:
+class MlDsa44Verifier(note.PublicKey):
     """Signature type 0x06: the 1312-byte ML-DSA-44 public key `key` of the cosigner `name`."""
 
-    name: str
-    key: bytes
-
-    @property
-    def key_id(self) -> bytes:
-        return note.key_id(self.name, ML_DSA_44 + self.key)
-
-    def __str__(self) -> str:
-        """The key as one line of text (vkey)."""
-        return note.encode_vkey(self.name, ML_DSA_44 + self.key)
+    KIND: ClassVar[bytes] = ML_DSA_44
 
     def accepts(self, text: str, signature: bytes) -> bool:
         try:

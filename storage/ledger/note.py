@@ -12,7 +12,7 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import ClassVar, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -53,19 +53,28 @@ class Signer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ed25519Verifier:
-    """Signature type 0x01: the 32-byte Ed25519 public key `key`, the whole text signed as it is."""
+class PublicKey:
+    """What the verifiers of all signature types are: a name and a key of the type `KIND`."""
+
+    KIND: ClassVar[bytes]
 
     name: str
     key: bytes
 
     @property
     def key_id(self) -> bytes:
-        return key_id(self.name, ED25519 + self.key)
+        return key_id(self.name, self.KIND + self.key)
 
     def __str__(self) -> str:
         """The key as one line of text (vkey), to be printed, pinned and handed to others."""
-        return encode_vkey(self.name, ED25519 + self.key)
+        return encode_vkey(self.name, self.KIND + self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Verifier(PublicKey):
+    """Signature type 0x01: the 32-byte Ed25519 public key `key`, the whole text signed as it is."""
+
+    KIND: ClassVar[bytes] = ED25519
 
     def accepts(self, text: str, signature: bytes) -> bool:
         try:

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from storage import durable
 from storage.errors import IntegrityError, Refused
@@ -26,18 +27,10 @@ _SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Sm2Verifier:
+class Sm2Verifier(note.PublicKey):
     """The SM2 public key `key` (65 bytes) of `name`."""
 
-    name: str
-    key: bytes
-
-    @property
-    def key_id(self) -> bytes:
-        return note.key_id(self.name, KIND + self.key)
-
-    def __str__(self) -> str:
-        return note.encode_vkey(self.name, KIND + self.key)
+    KIND: ClassVar[bytes] = KIND
 
     def accepts(self, text: str, signature: bytes) -> bool:
         with tempfile.TemporaryDirectory(prefix="liuhen-sm2-") as folder:

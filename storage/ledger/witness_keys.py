@@ -4,43 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-from storage import durable
 from storage.clock import Clock
 from storage.errors import Refused
-from storage.ledger import cosignature
+from storage.ledger import cosignature, keyfile
 
 KINDS = ("ml-dsa-44", "ed25519")
 
 
 def make(file: Path, name: str, kind: str, passphrase: bytes, clock: Clock) -> cosignature.Signer:
     """Make a key of one of the `KINDS` and keep it in `file`, mode 0600. Raises Refused when the file is there."""
-    if file.exists():
-        raise Refused(f"签名密钥 {file} 已存在，不会覆盖。", f"the signing key {file} exists and is never overwritten")
+    keyfile.check_absent(file)
     private = Ed25519PrivateKey.generate() if kind == "ed25519" else MLDSA44PrivateKey.generate()
-    pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase),
-    )
     signer = _signer(name, private, clock)
     cosignature.parse_vkey(str(signer.verifier))  # a name no verifier could read is refused before anything is kept
-    durable.write(file, pem, mode=0o600)
+    keyfile.save(file, private, passphrase)
     return signer
 
 
 def load(file: Path, name: str, passphrase: bytes, clock: Clock) -> cosignature.Signer:
     """Open the key in `file`. Raises Refused: no such file, wrong passphrase, a key of another kind."""
-    try:
-        private = serialization.load_pem_private_key(file.read_bytes(), passphrase)
-    except (OSError, ValueError, TypeError) as error:
-        raise Refused(
-            f"无法打开签名密钥 {file}：口令不对或文件损坏。请核对口令，或从密钥备份恢复该文件。",
-            f"the signing key {file} can't be opened ({error}): check the passphrase or restore its backup",
-        ) from error
+    private = keyfile.load(file, passphrase)
     if not isinstance(private, Ed25519PrivateKey | MLDSA44PrivateKey):
         raise Refused(
             f"签名密钥 {file} 不是 Ed25519 或 ML-DSA-44 密钥。",
