@@ -107,11 +107,18 @@ class _Run:
         return self._means.monotonic() >= self._end
 
     def _sync(self) -> None:
-        more = True
-        while more:
-            with self._means.catalogue.write() as session:
-                more = rows.sync(session, self._means.clock())
-                self._total = rows.due(session, self._means.clock())[1]
+        catalogue, now = self._means.catalogue, self._means.clock()
+        with catalogue.read() as reading:
+            for batch in rows.missing(reading):
+                with catalogue.write() as session:
+                    rows.add(session, batch, now)
+        with catalogue.read() as session:
+            moved = rows.moved(session)
+        for tier, key in moved:
+            with catalogue.write() as session:
+                rows.drop(session, tier, key)
+        with catalogue.read() as session:
+            self._total = rows.due(session, now)[1]
 
     def _refuse_empty(self) -> None:
         """A store that has nothing at all of what it should have is not mounted, or wholly lost: no matter of single

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from storage.catalogue.tables import Derivative, Entry, Export, Fixity, Original
 from storage.ledger.merkle import CHUNK_SIZE, HASH_SIZE
 
-BATCH = 2000
-"""Rows that one transaction of `sync` adds at most, so that nobody waits long for the next one."""
+BATCH = 500
+"""Rows that one transaction adds at most, so that nobody waits long for the next one."""
 
 
 class Kind(StrEnum):
@@ -55,13 +55,38 @@ class TierState:
         return sum(self.states.get(state, 0) for state in BAD)
 
 
-def sync(session: Session, now: datetime) -> bool:
-    """Add rows for files that have none yet, drop those of copies that were moved away. True while there are more."""
-    added = [_add(session, source, now) for source in _sources()]
+def missing(session: Session) -> Iterator[Sequence[Any]]:
+    """The files that have no row yet, in batches for `add`. Only reads, so nobody waits for it."""
+    for source in _sources():
+        yield from session.execute(source.execution_options(yield_per=BATCH)).partitions(BATCH)
+
+
+def add(session: Session, found: Sequence[Any], now: datetime) -> None:
+    """Add rows for a batch of missing files; those that came in between are left as they are."""
+    known = set(session.scalars(select(Fixity.key).where(Fixity.key.in_([row[1] for row in found]))))
+    blank = {"due": now, "state": "", "detail": {}, "resume": {}}
+    new = [
+        {"tier": tier, "key": key, "kind": kind, "ref": ref, "size": size, **blank}
+        for tier, key, kind, ref, size in found
+        if key not in known or session.get(Fixity, (tier, key)) is None
+    ]
+    if new:
+        session.execute(insert(Fixity), new)
+
+
+def moved(session: Session) -> list[tuple[str, str]]:
+    """Tier and key of copies that were moved away: the rows point to another tier now."""
+    found: list[tuple[str, str]] = []
     for kind, table in _TABLES.items():
-        moved = exists().where(table_id(kind) == Fixity.ref, table.tier != Fixity.tier)
-        session.execute(delete(Fixity).where(Fixity.kind == kind, moved).execution_options(synchronize_session=False))
-    return max(added) == BATCH
+        query = select(Fixity.tier, Fixity.key).join(table, table_id(kind) == Fixity.ref)
+        found += [
+            (row[0], row[1]) for row in session.execute(query.where(Fixity.kind == kind, table.tier != Fixity.tier))
+        ]
+    return found
+
+
+def drop(session: Session, tier: str, key: str) -> None:
+    session.execute(delete(Fixity).where(Fixity.tier == tier, Fixity.key == key))
 
 
 def next_due(session: Session, now: datetime) -> Fixity | None:
@@ -176,15 +201,4 @@ def _source(kind: Kind, folder: str, columns: tuple[Any, Any, Any, Any]) -> Sele
     tier, sha256, ref, size = columns
     key = literal(f"{folder}/") + func.substr(sha256, 1, 2) + literal("/") + sha256
     known = exists().where(Fixity.tier == tier, Fixity.key == key)
-    return select(tier, key, literal(kind.value), ref, size).where(~known).limit(BATCH)
-
-
-def _add(session: Session, source: Select[Any], now: datetime) -> int:
-    rows = [
-        {"tier": tier, "key": key, "kind": kind, "ref": ref, "size": size, "due": now,
-         "state": "", "detail": {}, "resume": {}}
-        for tier, key, kind, ref, size in session.execute(source)
-    ]  # fmt: skip
-    if rows:
-        session.execute(insert(Fixity), rows)
-    return len(rows)
+    return select(tier, key, literal(kind.value), ref, size).where(~known)

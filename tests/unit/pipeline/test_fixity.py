@@ -300,7 +300,7 @@ def test_the_check_of_a_large_file_goes_on_where_it_was(office: Bureau, monkeypa
 
     stopped: list[bool] = []
     with office.services.catalogue.write() as session:  # the list of chunks first, so that only the original is left
-        rows.sync(session, office.clock.now)
+        rows.add(session, [row for batch in rows.missing(session) for row in batch], office.clock.now)
         session.get_one(Fixity, ("five_years", chunks_key(SHA))).due = office.clock.now.replace(year=2030)
     means = replace(sweep(office)._means, pace=lambda: counting(counted))
     overwrite(blob(office), flipped(CONTENT, 7))
@@ -473,3 +473,20 @@ def test_a_look_names_no_chunks_where_the_list_is_lost(office: Bureau) -> None:
     run(office)
     ((_, payload),) = [each for each in events(office) if each[1]["kind"] == "original"]
     assert payload["state"] == "damaged" and "chunks" not in payload
+
+
+def test_a_copy_that_was_moved_away_is_no_longer_asked_for(office: Bureau) -> None:
+    run(office)
+    source = office.services.settings.spool / "good"
+    for key, path in ((original_key(SHA), blob(office)), (chunks_key(SHA), blob(office, chunks_key(SHA)))):
+        source.write_bytes(path.read_bytes())
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        office.services.tiers["long_term"].put(key, source, sha256=digest, retain_until=None)
+        source.unlink()
+    with office.services.catalogue.write() as session:
+        session.get_one(Original, SHA).tier = "long_term"
+    run(office)
+    with office.services.catalogue.read() as session:
+        kept = session.scalars(select(Fixity)).all()
+    assert {(each.tier, each.state) for each in kept} == {("long_term", "sound")}
+    assert len(kept) == 2
