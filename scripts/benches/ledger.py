@@ -147,7 +147,7 @@ def show_growth(grown: list[Figures]) -> None:
 def plot(grown: list[Figures]) -> str:
     """An SVG of the table: flat lines are the point. Each curve is scaled to its own first point."""
     curves = (("single_ms", "one append (ms)"), ("batch_us", "in a batch (µs)"), ("memory", "peak memory (MiB)"))
-    colours, width, height = ("#1f6feb", "#b45309", "#047857"), 720, 300
+    colours, width, height = ("#1f6feb", "#b45309", "#047857"), 780, 300
     across = [90 + position * 480 / max(len(grown) - 1, 1) for position in range(len(grown))]
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
