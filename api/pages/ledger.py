@@ -42,7 +42,7 @@ def listing(
         alarms=cosigning.alarms() if cosigning else [],
         checkpoint=text,
         lines=text.splitlines() if text else [],
-        key=web.services.log_key.vkey,
+        keys=list(reversed(web.services.sequencer.keys().keys)),
         steps=[(entry, json.loads(entry.body or entry.draft)) for entry in entries],
         names=names,
         event=event,
