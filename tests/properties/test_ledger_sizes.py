@@ -41,6 +41,49 @@ def path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     return [*path(index - split, leaves[split:]), root(leaves[:split])]
 
 
+class Walk:
+    """The two proofs as docs/ledger.md has them, for whoever writes a verifier from it."""
+
+    def __init__(self, proof: Sequence[bytes], leaf: bytes = b"", former: bytes = b"") -> None:
+        self.rest, self.leaf, self.former = list(proof), leaf, former
+
+    def next(self) -> bytes:
+        return self.rest.pop(0)
+
+    def inclusion(self, i: int, n: int) -> bytes:
+        if n == 1:
+            return self.leaf
+        k = 1 << (n - 1).bit_length() - 1
+        if i < k:
+            return merkle.node_hash(self.inclusion(i, k), self.next())
+        right = self.inclusion(i - k, n - k)
+        return merkle.node_hash(self.next(), right)
+
+    def consistency(self, m: int, n: int, known: bool) -> tuple[bytes, bytes]:
+        if m == n:
+            h = self.former if known else self.next()
+            return h, h
+        k = 1 << (n - 1).bit_length() - 1
+        if m <= k:
+            a, b = self.consistency(m, k, known)
+            return a, merkle.node_hash(b, self.next())
+        a, b = self.consistency(m - k, n - k, known=False)
+        h = self.next()
+        return merkle.node_hash(h, a), merkle.node_hash(h, b)
+
+
+@pytest.mark.parametrize("size", range(1, 41))
+def test_the_walks_of_the_documents_lead_to_the_roots(size: int) -> None:
+    whole = root(LEAVES[:size])
+    for index in range(size):
+        walk = Walk(merkle.inclusion_proof(index, size, READ), leaf=LEAVES[index])
+        assert (walk.inclusion(index, size), walk.rest) == (whole, [])
+    for old in range(1, size + 1):
+        former = root(LEAVES[:old])
+        walk = Walk(merkle.consistency_proof(old, size, READ), former=former)
+        assert (walk.consistency(old, size, known=True), walk.rest) == ((former, whole), [])
+
+
 @pytest.mark.parametrize("size", range(1, 41))
 def test_every_proof_of_every_small_tree(size: int) -> None:
     whole = root(LEAVES[:size])
