@@ -304,9 +304,11 @@ def _image(path: Path, asked: Asked) -> Outcome:
 
 
 def _export(folder: Path, asked: Asked) -> Outcome:
-    """With our own copy of the verifier: a program on a disc that is to be verified is not run."""
+    """With our own copy of the verifier, then with the library; a program on a disc under test is not run."""
+    from pipeline.export.recheck import recheck
     from pipeline.export.verifier.verify import Wrong
     from pipeline.export.verifier.verify import verify as verify_disc
+    from storage.errors import IntegrityError
 
     said: list[tuple[str, str]] = []
 
@@ -315,8 +317,11 @@ def _export(folder: Path, asked: Asked) -> Outcome:
 
     try:
         digest = verify_disc(folder, asked.key, lambda zh, en: said.append((zh, en)), tell)
+        recheck(folder)
     except Wrong as wrong:
         return Outcome("export", [(wrong.zh, wrong.en)], said)
+    except IntegrityError as error:
+        return Outcome("export", [(error.zh, str(error))], said)
     return Outcome("export", [], said, {"bag_sha256": digest})
 
 

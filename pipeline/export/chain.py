@@ -58,7 +58,7 @@ def prove(rows: Sequence[EntryRow], folder: Path, vkey: str) -> ProvenChain:
     head = keys.verify(signed)
     tree = tiles.TileTree(read).reader(head.size)
     entries = tuple(_prove(row, signed, head, tree, keys) for row in rows)
-    _check_links(entries)
+    check_links(entries)
     return ProvenChain(entries, signed, head, keys.key_of(head.size), rotations)
 
 
@@ -72,7 +72,8 @@ def _prove(row: EntryRow, signed: bytes, head: Checkpoint, tree: merkle.HashRead
     return ProvenEntry(proof.verify_receipt(made, keys), made)
 
 
-def _check_links(entries: Sequence[ProvenEntry]) -> None:
+def check_links(entries: Sequence[ProvenEntry]) -> None:
+    """Raises IntegrityError unless each entry follows the one before by its `prev`."""
     previous: str | None = None
     for each in entries:
         if each.verified.entry.prev != previous:

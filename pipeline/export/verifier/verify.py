@@ -233,10 +233,18 @@ def check_chunks(disc: Disc) -> None:
             raise Wrong(f"{known} 与 {name} 不符{zh}", f"{known} is not that of {name}{en}")
 
 
+def decode(text: str) -> bytes:
+    """Base64 in its one canonical spelling."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError(f"not canonical base64: {text}")
+    return data
+
+
 def parse_key(vkey: str) -> tuple[str, str, bytes]:
     """Name, identifier and 32 bytes of a log's public key."""
     name, key_id, encoded = vkey.split("+", 2)
-    key = base64.b64decode(encoded, validate=True)
+    key = decode(encoded)
     if key[:1] != b"\x01" or len(key) != 33 or sha256(name.encode() + b"\n" + key)[:4].hex() != key_id:
         raise Wrong(f"公钥无效：{vkey}", f"ledger/log.vkey or ledger/rotations has a key that is not valid: {vkey}")
     return name, key_id, key[1:]
@@ -246,7 +254,7 @@ def open_note(disc: Disc, note: bytes, vkey: str, source: str) -> list[str]:
     """The lines of a text that the key signed (c2sp.org/signed-note). Signatures of other keys are ignored."""
     text, _, signed = note.decode("utf-8").rpartition("\n\n")
     (name, key_id, key), message = parse_key(vkey), text.encode() + b"\n"
-    values = [base64.b64decode(each.split(" ")[2]) for each in signed.splitlines() if each.split(" ")[1] == name]
+    values = [decode(each.split(" ")[2]) for each in signed.splitlines() if each.split(" ")[1] == name]
     values = [each[4:] for each in values if each[:4].hex() == key_id]
     if not values or not all(ed25519_verify(key, message, each) for each in values):
         raise Wrong(f"{source} 的签名无效", f"the signature of {source} is not valid (by {vkey})")
@@ -295,7 +303,7 @@ def check_checkpoint(disc: Disc) -> None:
     if vkey not in keys or (disc.key and disc.key.strip() not in known):
         raise Wrong("公钥 ledger/log.vkey 与所给的不同", "the disc's key, ledger/log.vkey, is not the one given")
     lines = open_note(disc, disc.read("ledger/checkpoint"), vkey, "ledger/checkpoint")
-    disc.head = lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True)
+    disc.head = lines[0], int(lines[1]), decode(lines[2])
     if lines[0] != origin or keys[sum(disc.head[1] > each for each in turns)] != vkey:
         raise Wrong("ledger/checkpoint 不是当时的密钥所签", "ledger/checkpoint is not signed by the key of its time")
     also = " (openssl: OK)" if disc.second else ""
@@ -315,13 +323,14 @@ def open_proof(content: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     """A proven entry with its index, leaf and file, and the checkpoint, whose signature is not checked here."""
     head, _, signed = content.partition(b"\n\n")
     lines = head.decode("ascii").split("\n")
-    if lines[0] != "c2sp.org/tlog-proof@v1" or lines[1][:6] != "extra " or lines[2][:6] != "index ":
+    plain = re.fullmatch("index (0|[1-9][0-9]*)", lines[2])
+    if lines[0] != "c2sp.org/tlog-proof@v1" or lines[1][:6] != "extra " or not plain:
         raise Wrong(f"{name} 不是证明文件", f"{name} is not a proof file")
-    body, index = base64.b64decode(lines[1][6:], validate=True), int(lines[2][6:])
-    leaf, path = sha256(b"\x00" + body), [base64.b64decode(each, validate=True) for each in lines[3:]]
+    body, index = decode(lines[1][6:]), int(lines[2][6:])
+    leaf, path = sha256(b"\x00" + body), [decode(each) for each in lines[3:]]
     size, root = signed.decode("utf-8").split("\n")[1:3]
     proven = 0 <= index < int(size) and proven_root(index, int(size), leaf, path)
-    if not proven or proven != base64.b64decode(root, validate=True):
+    if not proven or proven != decode(root):
         raise Wrong(f"{name} 中的条目不在存证链内", f"the entry in {name} is not in the ledger")
     return {**json.loads(body.decode("utf-8")), "file": name, "leaf": leaf.hex(), "index": index}, signed
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """核验本光盘，程序短小，可以通读 · Verify this disc by a program that is short enough to be read.
 
-python3 verify_short.py KEY [FOLDER] needs Python 3.9 and openssl 3.0, or newer, no network. Checks what makes the disc
-evidence (docs/export.md of Liuhen); verify.py checks the explanation too, and follows rotations of the key.
-Exit code 0: sound; 1: wrong, and the first wrong thing is named; 2: it could not be checked.
+python3 verify_short.py KEY [FOLDER] needs Python 3.9 and openssl 3.0, or newer. It checks what makes the disc evidence;
+verify.py the explanation and rotations of the key, too. Exit code 0: sound; 1: wrong, and what; 2: can't be checked.
 """
 
 import argparse
@@ -71,15 +70,16 @@ def check_checkpoint(signed: bytes, vkey: str) -> None:
 def open_proof(content: bytes, name: str, signed: bytes) -> dict[str, Any]:
     """The entry of a proof (c2sp.org/tlog-proof), if it is in the tree of this checkpoint."""
     head, _, own = content.partition(b"\n\n")
-    kind, extra, number, *hashes = head.decode("ascii").split("\n")
-    same = kind == "c2sp.org/tlog-proof@v1" and own == signed
+    lines, (size, root) = head.decode("ascii").split("\n"), signed.decode().split("\n")[1:3]
+    body, *path = (base64.b64decode(each) for each in (lines[1][6:], *lines[3:]))
+    index, leaf = int(lines[2][6:]), sha256(b"\0", body)
+    first, *rest = (base64.b64encode(each).decode() for each in (body, *path))
+    same = lines == ["c2sp.org/tlog-proof@v1", f"extra {first}", f"index {index}", *rest] and own == signed
     need(same, f"{name} 不是对光盘检查点的证明", f"{name} is not a proof against the disc's checkpoint")
-    body, *path = (base64.b64decode(each) for each in (extra[6:], *hashes))
-    leaf, (size, root) = sha256(b"\0", body), signed.decode().split("\n")[1:3]
-    formed = extra[:6] + number[:6] == "extra index " and len(path) < 64 and all(len(each) == 32 for each in path)
-    proven = formed and proven_root(int(number[6:]), int(size), leaf, path) == base64.b64decode(root)
+    formed = len(path) < 64 and all(len(each) == 32 for each in path)
+    proven = formed and proven_root(index, int(size), leaf, path) == base64.b64decode(root)
     need(proven, f"{name} 中的条目不在存证链内", f"the entry in {name} is not in the ledger")
-    return {**json.loads(body.decode()), "index": int(number[6:]), "leaf": leaf.hex(), "file": name}
+    return {**json.loads(body.decode()), "index": index, "leaf": leaf.hex()}
 
 
 def check_lists(disc: Path) -> dict[str, tuple[str, list[bytes], int]]:

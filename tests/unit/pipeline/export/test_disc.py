@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from pipeline.export.package import VERIFIERS
+from pipeline.export.recheck import recheck
 from pipeline.export.verifier.verify import Wrong, verify
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Export
+from storage.errors import IntegrityError
 from storage.ledger import note
 from storage.ledger.entry import parse_draft
 from tests.support.exported import Bureau, exported, extract
@@ -463,6 +465,34 @@ def test_any_single_bit_anywhere_is_found(disc: Path, seed: int) -> None:
             verify(disc, say=lambda zh, en: None)
         path.write_bytes(content)
     verify(disc, say=lambda zh, en: None)
+
+
+IN_THE_LEDGER = [forge_proof_hash, forge_entry, forge_checkpoint, swap_key, drop_entry, drop_first_entry, swap_entries]
+
+
+@pytest.mark.parametrize("forge", IN_THE_LEDGER, ids=lambda forge: forge.__name__)
+def test_the_library_finds_what_is_wrong_in_the_ledgers_files(
+    disc: Path, tree: Path, forge: Callable[[Path], str]
+) -> None:
+    assert recheck(tree) > 5
+    forge(disc)
+    with pytest.raises(IntegrityError):
+        recheck(disc)
+
+
+def test_another_spelling_of_the_same_proof_is_refused_by_all_three(disc: Path, exported: Made) -> None:
+    """Base64 with other unused bits decodes to the same bytes: still, one receipt has one form."""
+    path = first(disc, "ledger/proofs/*")
+    lines = path.read_text().split("\n")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = lines[3][-2]
+    lines[3] = f"{lines[3][:-2]}{alphabet[alphabet.index(last) ^ 1]}="
+    path.write_text("\n".join(lines))
+    relist(disc)
+    assert not full_says(disc, exported[0].key.vkey)
+    assert not short_says(disc, exported[0].key.vkey)
+    with pytest.raises(IntegrityError, match="canonical"):
+        recheck(disc)
 
 
 def short_says(disc: Path, key: str) -> bool:
