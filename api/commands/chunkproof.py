@@ -51,7 +51,7 @@ def is_proof(path: Path) -> bool:
 
 def outcome(path: Path, piece: Path | None, asked: Asked) -> Outcome:
     """What `liuhen verify PROOF PIECE` says."""
-    from api.commands.verify import Outcome, _keys, _pinned
+    from api.commands.verify import Outcome, _pinned, known_keys
     from storage.errors import IntegrityError, Refused
     from storage.ledger import chunks
 
@@ -60,7 +60,7 @@ def outcome(path: Path, piece: Path | None, asked: Asked) -> Outcome:
     vkey, said = _pinned(asked)
     try:
         proof = chunks.parse(path.read_bytes())
-        receipt = _check(proof, piece, _keys(vkey, asked))
+        receipt = _check(proof, piece, known_keys(vkey, asked))
     except IntegrityError as error:
         return Outcome("bytes", [(error.zh, error.en)], said, {"key": vkey})
     event = receipt.entry.event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
@@ -68,7 +68,7 @@ def _facts(place: Place) -> dict[str, Any]:
         "root": head.root.hex(),
         "last_entry": json.loads(last[1])["time"] if last else None,
         "keys": [str(each) for each in known.keys] if known else [],
-        "signatures": _signatures(parsed, known.key_of(head.size) if known else None),
+        "signatures": _signatures(parsed, known.keys if known else ()),
         "checkpoint": signed.decode(),
     }
 
@@ -83,11 +83,16 @@ def _known(place: Place) -> LogKeys | None:
         return None
 
 
-def _signatures(parsed: Note, expected: Verifier | None) -> list[dict[str, Any]]:
-    """Each signature line with what is known of it: by the log's key and valid, wrong, or of a key not known here."""
+def _signatures(parsed: Note, known: Sequence[Verifier]) -> list[dict[str, Any]]:
+    """Each signature line with what is known of it: by a key of the log's and valid, wrong, or of a key not known here.
+
+    Where one key hands over to the next, both have signed.
+    """
+    keys = {(key.name, key.key_id): key for key in known}
     lines = []
     for line in parsed.signatures:
-        if expected is None or (line.name, line.key_id) != (expected.name, expected.key_id):
+        expected = keys.get((line.name, line.key_id))
+        if expected is None:
             state, zh, en = "unknown", "未知密钥", "unknown key"
         elif expected.accepts(parsed.text, line.value):
             state, zh, en = "valid", "有效", "valid"

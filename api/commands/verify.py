@@ -242,7 +242,7 @@ def _receipt(path: Path, file: Path | None, asked: Asked) -> Outcome:
         return witnessed(path, asked.policy, asked.key, lambda payload: _compare(file, payload, asked) if file else [])
     vkey, said = _pinned(asked)
     try:
-        receipt = verify_receipt(path.read_bytes(), _keys(vkey, asked))
+        receipt = verify_receipt(path.read_bytes(), known_keys(vkey, asked))
     except IntegrityError as error:
         return Outcome("receipt", [(error.zh, error.en)], said, {"key": vkey})
     event, payload = receipt.entry.event, receipt.entry.event.payload
@@ -255,7 +255,7 @@ def _receipt(path: Path, file: Path | None, asked: Asked) -> Outcome:
     return Outcome("receipt", wrong, said, facts)
 
 
-def _keys(vkey: str, asked: Asked) -> LogKeys:
+def known_keys(vkey: str, asked: Asked) -> LogKeys:
     """The log's keys over time, from the pinned one and the rotations given, or those of the data directory."""
     from storage.errors import IntegrityError
     from storage.ledger import logkeys, rotation

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from api.commands import ledger_audit
 from api.commands.log_place import find, kept_checkpoint
-from api.commands.verify import Asked, Outcome
+from api.commands.verify import Asked, Outcome, known_keys
 
 
 def is_log(path: Path) -> bool:
@@ -45,15 +45,14 @@ def consistency(path: Path, older: Path | None, asked: Asked) -> Outcome:
     """A consistency proof against the checkpoint that the reader kept."""
     from storage.errors import IntegrityError, Refused
     from storage.ledger import consistency as proofs
-    from storage.ledger.logkeys import only
 
     if asked.key is None or older is None:
         raise Refused(
             "一致性证明须与你保存的旧检查点对照：liuhen verify 证明 旧检查点 --key 公钥。",
             "a consistency proof is held against the checkpoint you kept: liuhen verify PROOF CHECKPOINT --key KEY",
         )
-    keys = only(asked.key)
     try:
+        keys = known_keys(asked.key, asked)
         kept = keys.verify(kept_checkpoint(older))
         head = proofs.verify(path.read_bytes(), kept, keys)
     except IntegrityError as error:

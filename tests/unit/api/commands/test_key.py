@@ -173,3 +173,24 @@ def test_a_receipt_of_a_later_key_verifies_with_the_pinned_one_and_the_file_of_r
     said = liuhen("verify", receipt, "--key", VKEY, code=1)
     assert "no trusted key" in said.stdout
     assert "sound" in liuhen("verify", receipt, "--key", VKEY, "--rotations", rotations).stdout
+
+
+def test_checkpoints_on_both_sides_of_a_rotation_are_held_against_each_other(tmp_path: Path) -> None:
+    log = Desk(tmp_path)
+    log.key = key_of()
+    log.record(0, 3)
+    log.sequencer().publish_pending()
+    kept = tmp_path / "kept"
+    kept.write_bytes(log.folder.read("checkpoint"))
+    log._opened[-1].stop()
+    turn(log)
+    log.sequencer().publish_pending()
+    both = json.loads(liuhen("log", "show", tmp_path / "ledger", "--key", VKEY, "--json").stdout)["signatures"]
+    assert [each["state"] for each in both] == ["valid", "valid"]
+    log.record(3, 3)
+    log._opened[-1].publish_pending()
+    log.close()
+    proof, rotations = tmp_path / "proof", tmp_path / "ledger" / "rotations"
+    liuhen("log", "prove", "--log", tmp_path / "ledger", "--key", VKEY, "--from", kept, "--out", proof)
+    assert liuhen("verify", proof, kept, "--key", VKEY, "--rotations", rotations).code == 0
+    liuhen("verify", proof, kept, "--key", VKEY, code=1)
