@@ -18,7 +18,7 @@ from pipeline.policy import load as load_policy
 from pipeline.settings import Settings
 from pipeline.timestamps import open_archive, read_roots
 from storage.errors import LiuhenError
-from storage.ledger import checkpoint, entry, note, rotation, stamps, tiles
+from storage.ledger import checkpoint, entry, heads, note, stamps, tiles
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
 from storage.ledger.stamps import Examined, Record
 from storage.ledger.tiles import Reader
@@ -63,8 +63,7 @@ def check_stamps(ledger: Path, vkey: str, roots: Sequence[x509.Certificate] | No
     """Verify every timestamp that the folder or the log's entries know of, as of `now`."""
     read = LedgerFolder(ledger).read
     try:
-        keys = rotation.learn(vkey, _rotations(read))
-        archive = open_archive(ledger, keys.verify, roots)
+        archive = open_archive(ledger, heads.keys(read, vkey).verify, roots)
         examined = archive.examine(recorded(read), now)
     except FileNotFoundError:
         return StampCheck()
@@ -92,10 +91,3 @@ def trusted_roots(settings: Settings) -> list[x509.Certificate] | None:
         return None
     policy = load_policy(settings.policy)
     return read_roots([settings.policy.parent / path for path in policy.time.roots]) or None
-
-
-def _rotations(read: Reader) -> bytes:
-    try:
-        return read(rotation.FILE)
-    except FileNotFoundError:
-        return b""

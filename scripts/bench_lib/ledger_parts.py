@@ -35,7 +35,7 @@ from storage.records import Actor, CustodyEvent  # noqa: E402
 
 ORIGIN, PASSPHRASE = "example.org/bench", b"bench"
 CLIENTS = 16
-BATCH = 256  # events of one transaction
+BATCH = 1024  # events of one transaction, and of one checkpoint
 LENGTH = 10.0  # seconds of a measured appending
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ACTOR = Actor("station", "st-01")
@@ -118,7 +118,7 @@ def in_threads(client: Callable[[int], None]) -> None:
 
 
 def batches(folder: Path, _: int) -> dict[str, float]:
-    """One thread: record 256 events in one transaction, publish."""
+    """One thread: record 1,024 events in one transaction, publish."""
     desk = Desk(folder / "batches")
     number, recording, publishing = size_of(folder / "batches"), 0.0, 0.0
     first, begun = number, time.perf_counter()

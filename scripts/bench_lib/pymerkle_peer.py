@@ -49,8 +49,8 @@ def append_batches(folder: Path) -> float:
     tree = SqliteTree(str(folder / "batch.db"))
     begun, count = time.perf_counter(), 0
     while time.perf_counter() - begun < PATIENCE / 2:
-        tree.append_entries(random.randbytes(BODY) for _ in range(256))
-        count += 256
+        tree.append_entries(random.randbytes(BODY) for _ in range(1024))
+        count += 1024
     rate = count / (time.perf_counter() - begun)
     tree.close()
     return rate

@@ -5,7 +5,7 @@
 
 Every part runs in a process of its own (scripts/bench_lib/ledger_parts.py). Appends go through the real database,
 sequencer, tiles, guard and checkpoint, every one durable (fsync). The logs of 10,000, 100,000 and 1,000,000 entries
-are grown by the same code in batches of 256; with --keep they stay in DIR and are used again. The parts are measured
+are grown by the same code in batches of 1,024; with --keep they stay in DIR and are used again. The parts are measured
 in rounds, taking turns, and the best round counts: other work on the machine only ever slows. pymerkle (GPL) is
 installed into an environment of its own and never loaded beside our code; its big tree is filled in one SQL
 transaction, which is not timed.
@@ -112,7 +112,7 @@ def show_appends(found: dict[str, Figures], peer: Figures) -> None:
         line("durable appends, one at a time, 16 clients", words, rate(peer, "single"), "≥ 1,500/s")
     if many := found.get("batches"):
         words = f"{rate(many, 'rate')} (recording {rate(many, 'record')}, publishing {rate(many, 'publish')})"
-        line("durable appends, batches of 256", words, rate(peer, "batch"), "≥ 20,000/s")
+        line("durable appends, batches of 1,024", words, rate(peer, "batch"), "≥ 20,000/s")
 
 
 def show_proofs(found: dict[str, Figures], peer: Figures, size: int) -> None:
@@ -137,7 +137,7 @@ def show_digests(found: dict[str, Figures]) -> None:
 
 
 def show_growth(grown: list[Figures]) -> None:
-    print("\n| entries | one append | an entry in a batch of 256 | peak memory |")
+    print("\n| entries | one append | an entry in a batch of 1,024 | peak memory |")
     print("| --: | --: | --: | --: |")
     for each in grown:
         figures = f"{each['single_ms']:.2f} ms | {each['batch_us']:.0f} µs | {each['memory']:.0f} MiB"
