@@ -17,7 +17,7 @@ from api.signin import LedgerReader
 from api.web import Here
 from storage.errors import NotFound
 from storage.ledger.folder import LedgerFolder
-from storage.ledger.witnessed import load as load_witnessed
+from storage.ledger.witnesses.witnessed import load as load_witnessed
 
 router = APIRouter(include_in_schema=False)
 _GROUPS = r"(?:x\d{3}/)*\d{3}(?:\.p/(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5]))?"

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Response
 
 from api.web import Here
 from storage.errors import NotFound
-from storage.ledger import stamp_folder
-from storage.ledger.stamps import FOLDER
+from storage.ledger.time import stamp_folder
+from storage.ledger.time.stamps import FOLDER
 
 router = APIRouter(include_in_schema=False)
 _WORD = r"[A-Za-z0-9][A-Za-z0-9.-]*"

@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from storage.errors import LiuhenError, NotFound, Transient
-from storage.ledger.witness_desk import WitnessDesk
-from storage.ledger.witnessing import MAX_REQUEST, SIZE_TYPE, OutOfStep, Rejected
+from storage.ledger.witnesses.witness_desk import WitnessDesk
+from storage.ledger.witnesses.witnessing import MAX_REQUEST, SIZE_TYPE, OutOfStep, Rejected
 
 BODY_SECONDS = 20.0
 _TEXT = "text/plain; charset=utf-8"

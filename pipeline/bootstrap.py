@@ -43,13 +43,13 @@ from storage.ledger import note, outbox
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.guard import CheckpointGuard, FileGuard
 from storage.ledger.keys import LogKey
-from storage.ledger.policy import Policy as WitnessPolicy
-from storage.ledger.policy import parse as parse_witness_policy
 from storage.ledger.sequencer import Sequencer
+from storage.ledger.witnesses.policy import Policy as WitnessPolicy
+from storage.ledger.witnesses.policy import parse as parse_witness_policy
 from storage.records import JobKind, RetentionClass
 
 if TYPE_CHECKING:
-    from storage.ledger.cosigning import Cosigning
+    from storage.ledger.witnesses.cosigning import Cosigning
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def open_cosigning(settings: Settings, rules: WitnessPolicy | None, sequencer: S
     """What asks the witnesses of a policy; None without one."""
     if rules is None:
         return None
-    from storage.ledger.cosigning import Cosigning  # with an HTTP client that others do not need
+    from storage.ledger.witnesses.cosigning import Cosigning  # with an HTTP client that others do not need
 
     return Cosigning(settings.ledger, rules, lambda: sequencer.keys().keys, settings.witness_seconds)
 

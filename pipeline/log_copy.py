@@ -16,11 +16,14 @@ from pathlib import Path
 
 from storage import durable
 from storage.errors import Refused
-from storage.ledger import heads, rotation, stamp_folder, stamps, tiles, witnessed
-from storage.ledger.audit import Plan, audit_folder
+from storage.ledger import rotation, tiles
+from storage.ledger.auditing import heads
+from storage.ledger.auditing.audit import Plan, audit_folder
+from storage.ledger.auditing.verify import Audited, finish
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
-from storage.ledger.verify import Audited, finish
+from storage.ledger.time import stamp_folder, stamps
+from storage.ledger.witnesses import witnessed
 
 README, VKEY_FILE = "README.txt", "log.vkey"
 

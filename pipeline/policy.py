@@ -105,7 +105,7 @@ class TimePolicy(_Part):
     def _complete(self) -> TimePolicy:
         if not self.tsa:
             return self
-        from storage.ledger.stamps import short_name  # with readers of certificates that few commands need
+        from storage.ledger.time.stamps import short_name  # with readers of certificates that few commands need
 
         names = [short_name(url) for url in self.tsa]
         if not all(url.startswith(("http://", "https://")) for url in self.tsa) or "" in names:

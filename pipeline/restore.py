@@ -20,7 +20,8 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Original
 from storage.clock import Clock, new_id
 from storage.errors import Refused
-from storage.ledger import entry, guard, outbox, tiles, verify
+from storage.ledger import entry, guard, outbox, tiles
+from storage.ledger.auditing import verify
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.guard import CheckpointGuard
 from storage.records import Actor, CustodyEvent

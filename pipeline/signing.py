@@ -13,9 +13,10 @@ from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock
 from storage.errors import Conflict, Refused
-from storage.ledger import cosignature, keyfile, note, outbox, rotation, sm2
+from storage.ledger import keyfile, note, outbox, rotation, sm2
 from storage.ledger.keys import KeyFolder, LogKey
 from storage.ledger.note import Signer
+from storage.ledger.witnesses import cosignature
 from storage.records import Actor, CustodyEvent, RotationReason
 
 if TYPE_CHECKING:

@@ -18,10 +18,12 @@ from pipeline.policy import load as load_policy
 from pipeline.settings import Settings
 from pipeline.timestamps import open_archive, read_roots
 from storage.errors import LiuhenError
-from storage.ledger import checkpoint, entry, heads, note, stamps, tiles
+from storage.ledger import checkpoint, entry, note, tiles
+from storage.ledger.auditing import heads
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
-from storage.ledger.stamps import Examined, Record
 from storage.ledger.tiles import Reader
+from storage.ledger.time import stamps
+from storage.ledger.time.stamps import Examined, Record
 
 _MARK = stamps.SUBJECT.encode()  # a bundle without these bytes names no stamp
 

@@ -25,12 +25,13 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry, Job
 from storage.clock import Clock
 from storage.errors import IntegrityError, LiuhenError, NotFound, Refused, Transient
-from storage.ledger import entry, outbox, renewal, stamp_folder, stamps, timestamp, tsa_chain
+from storage.ledger import entry, outbox
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.note import Ed25519Verifier
-from storage.ledger.renewal import Span
-from storage.ledger.stamps import Archive, Examined, Kept, Open, Record
-from storage.ledger.tsa import Tsa
+from storage.ledger.time import renewal, stamp_folder, stamps, timestamp, tsa_chain
+from storage.ledger.time.renewal import Span
+from storage.ledger.time.stamps import Archive, Examined, Kept, Open, Record
+from storage.ledger.time.tsa import Tsa
 from storage.records import Actor, CustodyEvent, JobKind, JobState
 
 SERVICE = Actor("service", "timestamps")

@@ -2,8 +2,8 @@
 
 Nothing is believed but the ledger's public key. The steps, each naming what is wrong:
 
-1 the ledger by itself: every signature, hash, bundle, tile and chain (`storage.ledger.verify`); where the guard's last
-  checkpoint or one that witnesses cosigned is there, the ledger still begins with its tree
+1 the ledger by itself: every signature, hash, bundle, tile and chain (`storage.ledger.auditing.verify`); where the
+  guard's last checkpoint or one that witnesses cosigned is there, the ledger still begins with its tree
 2 the entries in the database are the ledger's, byte for byte
 3 the facts in the tables are those that the entries say (`pipeline.ledger_rows`)
 4 the ledger's timestamps, each way: none is missing, altered, or of another history (`pipeline.timestamp_check`)
@@ -30,10 +30,11 @@ from storage.blobs.contract import BlobStore
 from storage.catalogue.catalogue import Catalogue
 from storage.clock import Clock, now
 from storage.errors import IntegrityError, NotFound
-from storage.ledger import checkpoint, note, tiles, witnessed
-from storage.ledger.audit import Plan, audit_folder
+from storage.ledger import checkpoint, note, tiles
+from storage.ledger.auditing.audit import Plan, audit_folder
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
 from storage.ledger.tiles import Reader
+from storage.ledger.witnesses import witnessed
 
 Tell = Callable[[str, int, int], None]
 """Progress: "ledger" or "files", done, total (entries or bytes). Called from several threads."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from pipeline.timestamp_check import StampCheck
-    from storage.ledger.fault import Fault
-    from storage.ledger.verify import Audited
+    from storage.ledger.auditing.fault import Fault
+    from storage.ledger.auditing.verify import Audited
 
 KNOWN = (VKEY_FILE, "README.txt", "witnessed", "timestamps/")
 """What a log's folder may hold beside what its checkpoint covers."""
@@ -46,7 +46,7 @@ def audit(
     退出码 · exit code: 0 相符 sound, 1 不符 wrong, 2 出错 error.
     """
     from pipeline.bootstrap import read_settings
-    from storage.ledger.fault import Fault
+    from storage.ledger.auditing.fault import Fault
 
     place = find(log, data, key)
     place.believed()
@@ -70,8 +70,8 @@ def audit(
 
 def run(place: Place, kept: bytes | None, state: Path | None, tell: Tell) -> Audited:
     """Audit with progress. Raises Fault at the first wrong thing."""
-    from storage.ledger.audit import Plan, audit_folder
-    from storage.ledger.verify import finish
+    from storage.ledger.auditing.audit import Plan, audit_folder
+    from storage.ledger.auditing.verify import finish
 
     steps = audit_folder(place.folder, place.believed(), Plan(older=[kept] if kept else [], state=state))
     return finish(steps, lambda progress: tell("", progress.done, progress.total))
@@ -91,7 +91,7 @@ def stamp_words(stamps: StampCheck, trusted: Sequence[x509.Certificate] | None) 
 
 
 def _check(stamps: StampCheck) -> None:
-    from storage.ledger.fault import Fault, Proves
+    from storage.ledger.auditing.fault import Fault, Proves
 
     if stamps.wrong:
         raise Fault(stamps.wrong[0].zh, stamps.wrong[0].en, Proves.TIME, stamps.path)

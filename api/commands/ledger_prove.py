@@ -62,7 +62,8 @@ def _make(place: Place, what: str | None, older: str | None) -> dict[str, bytes]
 def _consistency(place: Place, signed: bytes, head: Checkpoint, older: str) -> bytes:
     """The proof from an older size to the published checkpoint, verified where the older checkpoint is at hand."""
     from storage.errors import Refused
-    from storage.ledger import consistency, heads
+    from storage.ledger import consistency
+    from storage.ledger.auditing import heads
 
     if older.isascii() and older.isdigit():
         size, kept = int(older), None

@@ -60,13 +60,13 @@ class Place:
 
     def keys(self) -> LogKeys:
         """The log's keys over time. Raises Refused, IntegrityError."""
-        from storage.ledger import heads
+        from storage.ledger.auditing import heads
 
         return heads.keys(self.folder.read, self.believed())
 
     def head(self) -> tuple[bytes, Checkpoint]:
         """The published checkpoint, its signature checked. Raises Refused, IntegrityError."""
-        from storage.ledger import heads
+        from storage.ledger.auditing import heads
 
         now = heads.moment(self.folder.read, self.believed())
         return now.signed, now.head

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from pipeline.settings import Settings
-    from storage.ledger.stamps import Examined
+    from storage.ledger.time.stamps import Examined
 
 Roots = Annotated[
     list[Path] | None,
@@ -101,7 +101,7 @@ def warning(trusted: Sequence[x509.Certificate] | None) -> list[tuple[str, str]]
 def _rows(examined: Examined) -> Iterator[dict[str, Any]]:
     """What is known of each stamp; `valid_until` with its renewals."""
     from storage.clock import iso, now
-    from storage.ledger.renewal import valid_until
+    from storage.ledger.time.renewal import valid_until
 
     spans = [each.span for each in examined.kept]
     until = valid_until(spans, max((each.end for each in spans), default=now()))

@@ -23,7 +23,7 @@ def is_consistency(path: Path) -> bool:
 def folder(path: Path, asked: Asked) -> Outcome:
     """The whole log in a folder, without a database."""
     from pipeline.timestamps import read_roots
-    from storage.ledger.fault import Fault
+    from storage.ledger.auditing.fault import Fault
 
     place = find(path, None, asked.key)
     kept = kept_checkpoint(asked.since) if asked.since else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from api.commands.verify import Outcome
 
 if TYPE_CHECKING:
-    from storage.ledger.policy import Seen, WitnessedReceipt
+    from storage.ledger.witnesses.policy import Seen, WitnessedReceipt
 
 Pairs = list[tuple[str, str]]
 
@@ -22,7 +22,7 @@ def receipt(path: Path, policy: Path, key: str | None, compare: Callable[[Mappin
     the policy file itself.
     """
     from storage.errors import IntegrityError
-    from storage.ledger import policy as policies
+    from storage.ledger.witnesses import policy as policies
 
     rules = policies.parse(policy.read_bytes())
     try:

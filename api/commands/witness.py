@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from storage.ledger.witness_desk import WitnessDesk
+    from storage.ledger.witnesses.witness_desk import WitnessDesk
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="见证人目录 · the witness's folder")]
 CONNECTIONS = 256
@@ -40,8 +40,8 @@ def init(
     from pipeline.bootstrap import passphrase, read_settings
     from storage.clock import now
     from storage.errors import Refused
-    from storage.ledger import witness_desk
-    from storage.ledger.witness_keys import KINDS
+    from storage.ledger.witnesses import witness_desk
+    from storage.ledger.witnesses.witness_keys import KINDS
 
     kinds = KINDS if only == "both" else (only,)
     if not set(kinds) <= set(KINDS):
@@ -149,7 +149,7 @@ def _open(folder: Path) -> WitnessDesk:
     from pipeline.bootstrap import passphrase, read_settings
     from storage.clock import now
     from storage.errors import NotFound
-    from storage.ledger import witness_desk
+    from storage.ledger.witnesses import witness_desk
 
     if not (folder / "witness.json").exists():  # else a passphrase would be made for nothing
         raise NotFound(

@@ -28,7 +28,7 @@ from storage.catalogue.recordings import Dossier, Segment
 from storage.catalogue.tables import Case, Entry, Grant, Original
 from storage.errors import NotFound
 from storage.ledger import proof
-from storage.ledger.witnessed import witnessed_receipt
+from storage.ledger.witnesses.witnessed import witnessed_receipt
 from storage.records import RequestKind, RequestState, Role
 
 router = APIRouter(include_in_schema=False)

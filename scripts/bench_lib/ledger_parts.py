@@ -25,8 +25,9 @@ sys.path.insert(0, str(ROOT))
 
 from storage.catalogue import custody  # noqa: E402
 from storage.catalogue.catalogue import Catalogue  # noqa: E402
-from storage.ledger import checkpoint, keys, merkle, note, tiles, verify  # noqa: E402
-from storage.ledger.audit import Plan, audit_folder  # noqa: E402
+from storage.ledger import checkpoint, keys, merkle, note, tiles  # noqa: E402
+from storage.ledger.auditing import verify  # noqa: E402
+from storage.ledger.auditing.audit import Plan, audit_folder  # noqa: E402
 from storage.ledger.folder import LedgerFolder  # noqa: E402
 from storage.ledger.guard import FileGuard  # noqa: E402
 from storage.ledger.proof import Proof, verify_receipt  # noqa: E402

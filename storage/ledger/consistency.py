@@ -13,11 +13,12 @@ what the reader kept; the text alone proves nothing.
 from __future__ import annotations
 
 from storage.errors import IntegrityError
-from storage.ledger import checkpoint, merkle, note, tiles, witnessing
+from storage.ledger import checkpoint, merkle, note, tiles
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.logkeys import LogKeys
 from storage.ledger.tiles import Reader
-from storage.ledger.witnessing import Rejected, Request
+from storage.ledger.witnesses import witnessing
+from storage.ledger.witnesses.witnessing import Rejected, Request
 
 MARK = b"old "
 

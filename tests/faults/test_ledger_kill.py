@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.ledger import proof, rotation, verify
+from storage.ledger import proof, rotation
+from storage.ledger.auditing import verify
 from tests.support.ledger import VKEY, Desk
 from tests.support.ledger_writer import acknowledged, append, open_desk
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.errors import IntegrityError
-from storage.ledger import checkpoint, entry, merkle, note, proof, tiles, verify
+from storage.ledger import checkpoint, entry, merkle, note, proof, tiles
+from storage.ledger.auditing import verify
 from tests.support.ledger import SIGNER, VKEY, bodies, log, reading, receipt
 
 LOGS = {size: log(bodies(size), steps=steps) for size, steps in {1: [], 5: [2, 3], 300: [100, 257], 520: [256]}.items()}

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from storage.catalogue import custody
 from storage.errors import IntegrityError
-from storage.ledger import entry, merkle, rotation, tiles, verify
+from storage.ledger import entry, merkle, rotation, tiles
+from storage.ledger.auditing import verify
 from tests.support.ledger import SIGNER, VKEY, Desk, bodies, event, log, reading
 from tests.support.ledger_writer import keys, open_desk
 

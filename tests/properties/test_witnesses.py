@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.errors import IntegrityError
-from storage.ledger import note, policy, witnessing
-from storage.ledger.policy import PolicyError, Witness
-from storage.ledger.witness import WitnessClient, WitnessFailed
-from storage.ledger.witnessing import Rejected
+from storage.ledger import note
+from storage.ledger.witnesses import policy, witnessing
+from storage.ledger.witnesses.policy import PolicyError, Witness
+from storage.ledger.witnesses.witness import WitnessClient, WitnessFailed
+from storage.ledger.witnesses.witnessing import Rejected
 from tests.support.ledger import SIGNER
 from tests.support.witnesses import History, classic, desk, policy_text, quantum, size_of
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
-from storage.ledger import checkpoint, entry, merkle, note, proof, tiles, verify
+from storage.ledger import checkpoint, entry, merkle, note, proof, tiles
+from storage.ledger.auditing import verify
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.guard import CheckpointGuard, FileGuard

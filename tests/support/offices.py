@@ -12,8 +12,8 @@ from sqlalchemy import select
 from pipeline.policy import TimePolicy
 from pipeline.timestamps import Place, Timestamps
 from storage.catalogue.tables import Entry
-from storage.ledger import stamps
-from storage.ledger.stamps import Examined
+from storage.ledger.time import stamps
+from storage.ledger.time.stamps import Examined
 from tests.support.ledger import SIGNER, Desk
 from tests.support.tsa import Authority, Server
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from storage.ledger import der
+from storage.ledger.time import der
 from tests.support.services import program
 
 PEM = serialization.Encoding.PEM

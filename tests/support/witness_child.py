@@ -58,7 +58,7 @@ def serve(folder: Path, when: str, step: str) -> None:
 
     from api.witness_app import WitnessApp
     from storage import durable
-    from storage.ledger import witnessing
+    from storage.ledger.witnesses import witnessing
     from tests.support.witnesses import classic, desk
 
     desk(folder, classic(1))
@@ -82,9 +82,9 @@ def serve(folder: Path, when: str, step: str) -> None:
 
 def ask(folder: Path, rules: Path, when: str, step: str) -> None:
     from storage import durable
-    from storage.ledger import policy, witnessed
-    from storage.ledger.cosigning import Cosigning
-    from storage.ledger.witness import WitnessClient
+    from storage.ledger.witnesses import policy, witnessed
+    from storage.ledger.witnesses.cosigning import Cosigning
+    from storage.ledger.witnesses.witness import WitnessClient
     from tests.support.ledger import SIGNER
 
     steps: dict[str, tuple[Any, str]] = {

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from pipeline.bootstrap import passphrase
 from pipeline.settings import Settings
 from storage.clock import now
-from storage.ledger import checkpoint, cosignature, merkle, note, tiles, witness_desk, witness_keys
+from storage.ledger import checkpoint, merkle, note, tiles
 from storage.ledger.checkpoint import Checkpoint
-from storage.ledger.witnessing import Request
+from storage.ledger.witnesses import cosignature, witness_desk, witness_keys
+from storage.ledger.witnesses.witnessing import Request
 from tests.support.ledger import SIGNER, VKEY, bodies, log, reading
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)

@@ -11,8 +11,9 @@ import pytest
 from pipeline.bootstrap import wire
 from pipeline.settings import Settings
 from storage.errors import Refused
-from storage.ledger import checkpoint, merkle, note, policy
+from storage.ledger import checkpoint, merkle, note
 from storage.ledger.checkpoint import Checkpoint
+from storage.ledger.witnesses import policy
 from tests.support.web import Browser, Bureau, bureau, keep
 from tests.support.witnesses import WitnessProcess, policy_text, run_witness, size_of, trusting
 

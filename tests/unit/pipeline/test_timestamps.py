@@ -18,7 +18,7 @@ from pipeline.timestamp_check import check_stamps
 from pipeline.timestamps import Timestamps
 from storage.catalogue.tables import Entry, Job
 from storage.errors import IntegrityError, LiuhenError, NotFound, Refused, Transient
-from storage.ledger import stamp_folder, stamps, timestamp
+from storage.ledger.time import stamp_folder, stamps, timestamp
 from storage.records import JobKind, JobState
 from tests.support.ledger import VKEY
 from tests.support.offices import Office

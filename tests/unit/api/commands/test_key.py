@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from api.cli import make_cli
 from storage.errors import LiuhenError
 from storage.ledger import checkpoint, note, rotation, sm2
-from storage.ledger.cosignature import parse_vkey as parse_cosigner
 from storage.ledger.proof import verify_receipt
+from storage.ledger.witnesses.cosignature import parse_vkey as parse_cosigner
 from tests.e2e.test_dock import dock
 from tests.support import hsm
 from tests.support.ledger import VKEY, Desk

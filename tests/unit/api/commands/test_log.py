@@ -21,8 +21,8 @@ from api.commands import ledger, verify
 from pipeline.log_copy import copy_log
 from storage.errors import IntegrityError, LiuhenError, NotFound, Refused
 from storage.ledger import entry, merkle, note, tiles
-from storage.ledger import verify as audits
-from storage.ledger.audit import Plan, audit_folder
+from storage.ledger.auditing import verify as audits
+from storage.ledger.auditing.audit import Plan, audit_folder
 from storage.ledger.folder import LedgerFolder
 from storage.ledger.proof import verify_receipt
 from tests.support.ledger import SIGNER, VKEY, Desk, bodies, event, log
@@ -272,7 +272,7 @@ INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
 from api import cli
-from storage.ledger import verify
+from storage.ledger.auditing import verify
 
 if __name__ == "__main__":
     taken = verify.Audit._take

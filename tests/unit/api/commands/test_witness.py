@@ -18,7 +18,8 @@ from typer.testing import CliRunner, Result
 from api.commands import witness
 from api.commands.verify import verify
 from storage.errors import IntegrityError, NotFound, Refused
-from storage.ledger import cosignature, note
+from storage.ledger import note
+from storage.ledger.witnesses import cosignature
 from tests.support.ledger import SIGNER, VKEY, bodies, log, receipt
 from tests.support.witnesses import ROOT, History, classic, policy_text, quantum, run_witness
 
@@ -113,7 +114,7 @@ import uvicorn
 from pathlib import Path
 from api.witness_app import WitnessApp
 from storage.clock import now
-from storage.ledger.witness_desk import WitnessDesk
+from storage.ledger.witnesses.witness_desk import WitnessDesk
 app = WitnessApp(WitnessDesk(Path("nowhere"), "w", (), now), seconds=0.2)
 config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_level="warning")
 listening = config.bind_socket()

@@ -77,7 +77,7 @@ desk.close()
 """
     published, vkey = run(tmp_path, program).split()
     assert published == "300"
-    from storage.ledger import verify
+    from storage.ledger.auditing import verify
     from storage.ledger.folder import LedgerFolder
 
     assert verify.check(LedgerFolder(tmp_path / "ledger").read, vkey).checkpoint.size == 300

@@ -10,7 +10,8 @@ import pytest
 
 from storage.catalogue import custody
 from storage.errors import IntegrityError, Refused
-from storage.ledger import checkpoint, note, proof, rotation, verify
+from storage.ledger import checkpoint, note, proof, rotation
+from storage.ledger.auditing import verify
 from storage.ledger.keys import LogKey
 from storage.ledger.logkeys import LogKeys
 from storage.ledger.note import Ed25519Signer

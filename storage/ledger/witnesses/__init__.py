@@ -1,0 +1,1 @@
+"""C2SP witnesses, from both sides: asking them, and being one."""
