@@ -26,7 +26,7 @@ from typing import IO
 
 from storage.catalogue.catalogue import Catalogue
 from storage.errors import Busy, IntegrityError, LiuhenError, NotFound, Refused, Transient
-from storage.ledger import checkpoint, guard, merkle, note, outbox, recheck, rotation, tiles
+from storage.ledger import checkpoint, guard, merkle, note, outbox, recheck, tiles
 from storage.ledger.checkpoint import Checkpoint
 from storage.ledger.folder import CHECKPOINT, LedgerFolder
 from storage.ledger.guard import CheckpointGuard, fork
@@ -34,6 +34,7 @@ from storage.ledger.keys import LogKey
 from storage.ledger.logkeys import LogKeys
 from storage.ledger.outbox import Chains, Sequenced
 from storage.ledger.proof import Proof
+from storage.ledger.signatory import Signatory
 
 BATCH = 1024  # entries
 STANDBY = 2.0  # seconds between a second process's attempts to take over
@@ -41,7 +42,6 @@ POLL = 0.2  # seconds; other processes record events without being able to wake 
 SOON = 0.05  # seconds; who waits is nearly always told within them and need not ask the database
 _log = logging.getLogger(__name__)
 _REMEMBERED = 4096  # published events that waiters find without asking the database
-_HEADS = 8  # verified checkpoints that are not verified again
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,9 @@ class Sequencer:
     def __init__(self, catalogue: Catalogue, folder: Path, key: LogKey, guard: CheckpointGuard) -> None:
         self._catalogue = catalogue
         self._folder = LedgerFolder(folder)
-        self._key = key
+        self._signatory = Signatory(catalogue, self._folder, key)
         self._guard = guard
         self._tree = tiles.TileTree(self._folder.read)
-        self._keys = LogKeys((key.verifier,))
-        self._verified: OrderedDict[bytes, Checkpoint] = OrderedDict()
         self._chains = Chains()
         self._recovering = True
         self._publishing = threading.Lock()
@@ -152,7 +150,7 @@ class Sequencer:
         """
         found = self._find(event_id)
         signed = self.checkpoint()
-        head = self._head(signed)
+        head = self._signatory.read(signed)
         if found is None or found.index >= head.size:
             raise _not_yet(event_id)
         path = merkle.inclusion_proof(found.index, head.size, self._tree.reader(head.size))
@@ -161,7 +159,7 @@ class Sequencer:
 
     def keys(self) -> LogKeys:
         """The log's public keys over time, as the database has them."""
-        return outbox.keys(self._catalogue, self._key.verifier)
+        return self._signatory.ask()
 
     @property
     def vkey(self) -> str:
@@ -182,7 +180,7 @@ class Sequencer:
         self._recovering = True
         try:
             self._check_behind()
-            self._keys = self.keys()
+            self._signatory.keys = self.keys()
             self._begin_log()
             self._check_together()
         except BaseException:
@@ -202,8 +200,8 @@ class Sequencer:
                 "can't be ruled out and nothing is signed. Restore it from its backup; if it is lost, verify the "
                 "ledger, then copy the ledger's own file checkpoint to its place",
             )
-        empty = self._signed(Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT))
-        self._guard.advance(None, empty, [], self._head)
+        empty = self._signatory.sign(Checkpoint(self._signatory.origin, 0, merkle.EMPTY_ROOT))
+        self._guard.advance(None, empty, [], self._signatory.read)
 
     def _check_behind(self) -> None:
         """A restored database may not even know the key that signed last, so sizes are compared before signatures."""
@@ -220,23 +218,14 @@ class Sequencer:
             self._check_leaf(published)(last.index, last.leaf)
 
     def _heads(self) -> tuple[Checkpoint, Checkpoint]:
-        """The published and the guarded checkpoint. A folder without a checkpoint counts as empty."""
-        signed, kept = self._folder.checkpoint(), self._guard.load()
-        empty = Checkpoint(self._key.origin, 0, merkle.EMPTY_ROOT)
-        return empty if signed is None else self._head(signed), empty if kept is None else self._head(kept)
+        """The published and the guarded checkpoint."""
+        return self._known(self._folder.checkpoint()), self._known(self._guard.load())
 
-    def _head(self, signed: bytes) -> Checkpoint:
-        """The verified checkpoint of a note; the last few are remembered, byte for byte. Raises IntegrityError."""
-        if signed in self._verified:
-            return self._verified[signed]
-        try:
-            head = self._keys.verify(signed)
-        except IntegrityError:  # another process may have seen a rotation of the key
-            head = self.keys().verify(signed)
-        self._verified[signed] = head
-        while len(self._verified) > _HEADS:
-            self._verified.popitem(last=False)
-        return head
+    def _known(self, signed: bytes | None) -> Checkpoint:
+        """A folder without a checkpoint counts as empty."""
+        if signed is None:
+            return Checkpoint(self._signatory.origin, 0, merkle.EMPTY_ROOT)
+        return self._signatory.read(signed)
 
     def _publish_batch(self) -> int:
         published, guarded = self._heads()
@@ -258,7 +247,8 @@ class Sequencer:
             if left := outbox.from_index(self._catalogue, published.size, limit):
                 return left
         self._recovering = True  # until this batch is published
-        entries = outbox.sequence(self._catalogue, BATCH, self._chains, self._check_leaf(published), self._keys)
+        check = self._check_leaf(published)
+        entries = outbox.sequence(self._catalogue, BATCH, self._chains, check, self._signatory.keys)
         self._recovering = bool(entries)
         return entries
 
@@ -273,44 +263,25 @@ class Sequencer:
         """C. The new signed checkpoint, and the proof that it extends the guarded one."""
         leaves = [each.leaf for each in entries]
         recheck.growth(old, leaves, self._folder.read)
-        self._keys = outbox.turned(self._keys, entries)
+        self._signatory.follow(entries)
         size = old + len(leaves)
         read = self._reader(size)
         path = merkle.consistency_proof(guarded.size, size, read) if 0 < guarded.size <= size else []
-        head = Checkpoint(self._key.origin, size, merkle.range_root(0, size, read))
+        head = Checkpoint(self._signatory.origin, size, merkle.range_root(0, size, read))
         guard.check_extends(guarded, head, path)
-        return self._signed(head), path
+        return self._signatory.sign(head), path
 
     def _swap(self, signed: bytes, path: Sequence[bytes]) -> None:
         """D."""
-        self._guard.advance(self._guard.load(), signed, path, self._head)
+        self._guard.advance(self._guard.load(), signed, path, self._signatory.read)
 
     def _publish(self, signed: bytes) -> None:
         """E."""
-        self._write_rotations(self._head(signed).size)
+        self._write_rotations(self._signatory.read(signed).size)
         self._folder.write(CHECKPOINT, signed)
 
-    def _signed(self, head: Checkpoint) -> bytes:
-        """The note of `head`, signed by the key of its size; by both keys where one hands over to the next."""
-        keys = [self._keys.key_of(head.size)]
-        if head.size - 1 in self._keys.turns:
-            keys.insert(0, self._keys.key_of(head.size - 1))
-        return note.sign(head.text(), *(self._key.find(str(key)) for key in keys), *self._key.seconds)
-
     def _write_rotations(self, size: int) -> None:
-        """Add to the file of rotations what it lacks: the newest, or all after the folder was lost."""
-        if not self._keys.turns:
-            return
-        proofs = rotation.split(self._folder.rotations())
-        read = self._reader(size)
-        new = [self._prove_rotation(index, read) for index in self._keys.turns[len(proofs) :]]
-        if new:
-            self._folder.write(rotation.FILE, b"".join([*proofs, *new]))
-
-    def _prove_rotation(self, index: int, read: merkle.HashReader) -> bytes:
-        [found] = outbox.from_index(self._catalogue, index, 1)
-        head = Checkpoint(self._key.origin, index + 1, merkle.range_root(0, index + 1, read))
-        return rotation.prove(index, merkle.inclusion_proof(index, index + 1, read), self._signed(head), found.body)
+        self._signatory.write_rotations(self._reader(size))
 
     def _reader(self, size: int) -> merkle.HashReader:
         """The hashes as they are on the disk now, not as they were remembered."""
@@ -340,7 +311,7 @@ class Sequencer:
 
     def _look_up(self, event_id: str) -> Published | None:
         found = self._find(event_id)
-        if found is None or found.index >= self._head(self.checkpoint()).size:
+        if found is None or found.index >= self._signatory.read(self.checkpoint()).size:
             return None
         return Published(found.index, found.body)
 
