@@ -11,28 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pipeline import timestamps
-from pipeline.access import Access
-from pipeline.analyse import Analyse, Rules
-from pipeline.casework.retention import lock_until
-from pipeline.continuity.thresholds import Thresholds
-from pipeline.continuity.trust import anchors
-from pipeline.derive import Derive
-from pipeline.export.disc import MakeExport
-from pipeline.fixity.expected import Expectations
-from pipeline.fixity.pace import Pace
-from pipeline.fixity.repair import Mender
-from pipeline.fixity.sweep import Means, Sweep
-from pipeline.intake import Intake
-from pipeline.jobs import Handler, JobRunner, Workers, make_broker
 from pipeline.policy import Policy
 from pipeline.policy import load as load_policy
-from pipeline.restore import Restore
-from pipeline.schedule import Recurring, Schedule
 from pipeline.settings import Settings
 from pipeline.signing import open_log_key, own_vkey
-from pipeline.tier import Tier
-from pipeline.timestamps import Timestamps
 from storage import durable
 from storage.blobs.contract import BlobStore
 from storage.blobs.local import LocalBlobStore
@@ -48,7 +30,18 @@ from storage.ledger.witnesses.policy import Policy as WitnessPolicy
 from storage.ledger.witnesses.policy import parse as parse_witness_policy
 from storage.records import JobKind, RetentionClass
 
+# What only the wired service needs is imported where it is wired: most commands open a database or a key, and are typed
+# by somebody who waits.
 if TYPE_CHECKING:
+    from pipeline.access import Access
+    from pipeline.analyse import Rules
+    from pipeline.continuity.thresholds import Thresholds
+    from pipeline.fixity.sweep import Sweep
+    from pipeline.intake import Intake
+    from pipeline.jobs import Handler, JobRunner, Workers
+    from pipeline.restore import Restore
+    from pipeline.schedule import Recurring, Schedule
+    from pipeline.timestamps import Timestamps
     from storage.ledger.witnesses.cosigning import Cosigning
 
 
@@ -101,6 +94,11 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 def wire(settings: Settings, clock: Clock = now) -> Services:
     """Open everything: directories, policy, database, stores, keys. Raises Refused or Transient with what is wrong."""
+    from pipeline.access import Access
+    from pipeline.intake import Intake
+    from pipeline.jobs import JobRunner, Workers, make_broker
+    from pipeline.schedule import Schedule
+
     for folder in (settings.data, settings.spool, settings.ledger, settings.keys):
         durable.make_directory(folder.absolute())
     policy = load_policy(settings.policy)
@@ -175,6 +173,9 @@ def open_sequencer(settings: Settings, catalogue: Catalogue, log_key: LogKey) ->
 @contextlib.contextmanager
 def open_restore(settings: Settings) -> Iterator[Restore]:
     """What takes entries and originals back into a restored database. Raises Refused for wrong settings."""
+    from pipeline.intake import Intake
+    from pipeline.restore import Restore
+
     catalogue = open_catalogue(settings)
     try:
         log_key = open_log_key(settings, passphrase(settings), now)
@@ -233,6 +234,11 @@ def open_sweep(
     clock: Clock,
 ) -> Sweep:
     """The use case of fixity over these stores."""
+    from pipeline.casework.retention import lock_until
+    from pipeline.fixity.expected import Expectations
+    from pipeline.fixity.pace import Pace
+    from pipeline.fixity.repair import Mender
+    from pipeline.fixity.sweep import Means, Sweep
 
     def until(tier: str) -> datetime:
         return lock_until(RetentionClass(tier), clock(), policy.retention)
@@ -267,6 +273,8 @@ def log_vkey(settings: Settings, catalogue: Catalogue) -> str:
 
 def thresholds(policy: Policy) -> Thresholds:
     """The policy's figures over the defaults. Raises Refused naming a figure that does not exist."""
+    from pipeline.continuity.thresholds import Thresholds
+
     given = policy.continuity.thresholds
     if unknown := set(given) - {field.name for field in fields(Thresholds)}:
         names = ", ".join(sorted(unknown))
@@ -276,6 +284,8 @@ def thresholds(policy: Policy) -> Thresholds:
 
 def trusted(policy: Policy, folder: Path) -> tuple[str, ...]:
     """The policy's certificates; their files are named from `folder`. Raises Refused naming those that are none."""
+    from pipeline.continuity.trust import anchors
+
     found: list[str] = []
     wrong: list[str] = []
     for path in policy.continuity.trust:
@@ -294,6 +304,8 @@ def trusted(policy: Policy, folder: Path) -> tuple[str, ...]:
 
 def check_rules(settings: Settings, policy: Policy) -> Rules:
     """How the policy wants recordings checked. Raises Refused for unknown thresholds and wrong certificates."""
+    from pipeline.analyse import Rules
+
     return Rules(
         thresholds=thresholds(policy),
         hand_over=timedelta(hours=policy.deadlines.upload_hours),
@@ -305,6 +317,9 @@ def check_rules(settings: Settings, policy: Policy) -> Rules:
 
 def recurring(policy: Policy, sweep: Sweep) -> list[Recurring]:
     """The kinds of job that come again and again, and when."""
+    from pipeline import timestamps
+    from pipeline.schedule import Recurring
+
     found = [Recurring(JobKind.FIXITY, sweep.when)]
     if policy.time.tsa:
         found.append(Recurring(JobKind.TIMESTAMP, timestamps.when(timedelta(hours=policy.time.interval_hours))))
@@ -315,9 +330,11 @@ def open_timestamps(
     settings: Settings, policy: Policy, catalogue: Catalogue, key: note.Ed25519Verifier, clock: Clock
 ) -> Timestamps:
     """Timestamps over the checkpoints of the log that began with `key`. Raises Refused: roots that can't be read."""
+    from pipeline import timestamps
+
     roots = timestamps.read_roots([settings.policy.parent / path for path in policy.time.roots])
     place = timestamps.Place(catalogue, settings.ledger, key)
-    return Timestamps(place, policy.time, roots, clock)
+    return timestamps.Timestamps(place, policy.time, roots, clock)
 
 
 def _handlers(
@@ -332,6 +349,11 @@ def _handlers(
     sweep: Sweep,
     clock: Clock,
 ) -> dict[JobKind, Handler]:
+    from pipeline.analyse import Analyse
+    from pipeline.derive import Derive
+    from pipeline.export.disc import MakeExport
+    from pipeline.tier import Tier
+
     derive = Derive(catalogue, tiers, policy.retention, settings.spool, clock)
     tier = Tier(catalogue, tiers, policy.retention, clock)
     analyse = Analyse(catalogue, tiers, rules, clock)
