@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -317,8 +316,8 @@ def test_a_copy_is_a_whole_log(folder: Path) -> None:
 def test_a_copy_as_one_archive(folder: Path) -> None:
     archive = folder.parent / "copy.tar"
     said("log", "export", archive, "--log", folder, "--key", VKEY)
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder.parent / "out", filter="data")
+    (folder.parent / "out").mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", folder.parent / "out"], check=True)
     assert "审计通过" in said("log", "audit", folder.parent / "out/copy", "--key", VKEY)
     again = folder.parent / "again" / "copy.tar"
     again.parent.mkdir()
