@@ -30,7 +30,8 @@ KEYS = 200
 
 
 def append(root: Path, told: Path, seed: int, *, turns: float = 0.0) -> None:
-    """Open the desk in `root` and append for ever. `turns`: seconds between rotations of the key, 0 for none."""
+    """Open the desk in `root` and append for ever. `turns`: seconds between rotations of the key, 0 for none; the first
+    comes at once."""
     desk = open_desk(root)
     sequencer = desk.sequencer()
     sequencer.start()
@@ -95,7 +96,6 @@ def _event(name: str, chance: random.Random) -> CustodyEvent:
 
 def _rotate(desk: Desk, sequencer: Sequencer, turns: float) -> None:
     while True:
-        time.sleep(turns)
         current = str(sequencer.keys().current)
         following = [SIGNER, *keys().values()]
         place = [str(each.verifier) for each in following].index(current)
@@ -109,3 +109,4 @@ def _rotate(desk: Desk, sequencer: Sequencer, turns: float) -> None:
             sequencer.wait(event.id, timeout=10)
         except LiuhenError:
             continue
+        time.sleep(turns)

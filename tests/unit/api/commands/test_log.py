@@ -360,14 +360,15 @@ def test_copies_hold_while_the_service_writes(desk: Desk, tmp_path: Path) -> Non
 
     worker = threading.Thread(target=work)
     worker.start()
+    sizes: list[int] = []
     try:
-        sizes = [copy_log(desk.folder, tmp_path / f"copy{n}", VKEY).checkpoint.size for n in range(8)]
+        while len(sizes) < 8 or sizes[-1] == sizes[0]:
+            sizes.append(copy_log(desk.folder, tmp_path / f"copy{len(sizes)}", VKEY).checkpoint.size)
     finally:
         stop.set()
         worker.join()
     assert sizes == sorted(sizes)
-    assert sizes[-1] > sizes[0]
-    for number in range(8):
+    for number in range(len(sizes)):
         copied = LedgerFolder(tmp_path / f"copy{number}")
         found = audits.check(copied.read, VKEY, names=copied.names())
         assert found.unchecked == ("README.txt", "log.vkey")
