@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ def stamp(data: Data = None) -> None:
 
     服务运行时也可使用 · The service may be running. 退出码 · exit code: 0 done, 2 error.
     """
+    from api.logs import configure
     from pipeline.bootstrap import open_catalogue, open_timestamps, passphrase, read_settings
     from pipeline.policy import load
     from pipeline.signing import own_vkey
@@ -36,6 +38,7 @@ def stamp(data: Data = None) -> None:
     from storage.errors import Refused
     from storage.ledger import note
 
+    configure(logging.CRITICAL)  # what was made is told below
     settings = read_settings(data=data)
     policy = load(settings.policy)
     if not policy.time.tsa:
