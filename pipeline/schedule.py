@@ -75,9 +75,10 @@ class Schedule:
             return session.scalars(_runs(kind, _WAITING)).one().id
 
     def _ensure(self, session: Session, each: Recurring) -> None:
-        if session.scalars(_runs(each.kind, _WAITING)).first() is not None:
-            return
+        # One question, not two: between two, another process may queue a run, which the second would take for a past one.
         last = session.scalars(_runs(each.kind)).first()
+        if last is not None and last.state in _WAITING:
+            return
         number = int(last.key.rpartition(":")[2]) + 1 if last else 1
         subject, now = subject_of(each.kind), self._clock()
         try:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from pipeline.jobs import Finish, JobRunner, Progress
@@ -177,6 +177,26 @@ def test_many_that_start_at_once_queue_one_run(desk: Desk) -> None:
     for thread in threads:
         thread.join()
     assert len(desk.rows()) == 1
+
+
+@pytest.mark.services
+def test_one_that_starts_between_two_questions_of_another_queues_no_second_run(postgres_url: str) -> None:
+    catalogue = Catalogue(postgres_url)
+    catalogue.migrate()
+    slow, quick = Desk(catalogue), Desk(catalogue)
+    started: list[threading.Thread] = []
+
+    def overtake(*_: object) -> None:
+        if not started:
+            started.append(threading.Thread(target=quick.schedule.start))
+            started[0].start()
+            started[0].join()
+
+    event.listen(catalogue.engine, "after_cursor_execute", overtake)
+    slow.schedule.start()
+    assert started
+    assert len(slow.rows()) == 1
+    catalogue.close()
 
 
 WORKER = """
