@@ -75,7 +75,7 @@ class Schedule:
             return session.scalars(_runs(kind, _WAITING)).one().id
 
     def _ensure(self, session: Session, each: Recurring) -> None:
-        # One question, not two: between two, another process may queue a run, which the second would take for a past one.
+        # One question: between two, another process may queue a run, which the second would take for a past one.
         last = session.scalars(_runs(each.kind)).first()
         if last is not None and last.state in _WAITING:
             return
