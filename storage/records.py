@@ -140,6 +140,7 @@ class JobKind(StrEnum):
     EXPORT = "export"
     TIMESTAMP = "timestamp"
     FIXITY = "fixity"
+    REMIND = "remind"
 
 
 class JobState(StrEnum):

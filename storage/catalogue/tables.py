@@ -5,7 +5,7 @@ Times are UTC. Identifiers are ULIDs (`storage.clock.new_id`), digests 64 hex di
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -71,6 +71,13 @@ class User(Base):
     unit: Mapped[str] = mapped_column(default="")
     certificate: Mapped[str] = mapped_column(default="")
     """执法证 number (rule REC-CERTIFIED)."""
+    certificate_from: Mapped[date | None]
+    certificate_until: Mapped[date | None]
+    """The last day on which the certificate is valid; None: not known."""
+    post: Mapped[str] = mapped_column(default="", server_default="")
+    category: Mapped[str] = mapped_column(default="", server_default="")
+    """What the certificate covers (执法类别), and where (执法区域)."""
+    area: Mapped[str] = mapped_column(default="", server_default="")
     roles: Mapped[list[str]]
     password: Mapped[str]
     """argon2 hash."""
@@ -94,10 +101,41 @@ class Station(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     """The name on the case, such as "ST-01"."""
     public_key: Mapped[str]
-    """Ed25519, base64 of the 32 raw bytes."""
+    """Ed25519, base64 of the 32 raw bytes: the key that it signs with now."""
     place: Mapped[str] = mapped_column(default="")
     created: Mapped[datetime]
     revoked: Mapped[datetime | None]
+    seen: Mapped[datetime | None]
+    """When its agent was last heard of."""
+    state: Mapped[dict[str, Any] | None]
+    """What its agent said then: what is docked, what is stuck (docs/docking.md, "Station state")."""
+
+
+class StationKey(Base):
+    """Every key a station has had. A manifest is verified with the key of its time."""
+
+    __tablename__ = "station_keys"
+    public_key: Mapped[str] = mapped_column(primary_key=True)
+    station_id: Mapped[str] = mapped_column(ForeignKey("stations.id"), index=True)
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    """When it was replaced or revoked; None: in use."""
+
+
+class EnrolmentCode(Base):
+    """A one-time code with which a station enrols the key it made itself."""
+
+    __tablename__ = "enrolment_codes"
+    code: Mapped[str] = mapped_column(primary_key=True)
+    """SHA-256 of it: a stolen database enrols nobody."""
+    station_id: Mapped[str]
+    """The name that the station will have, or has (then the code gives it a new key)."""
+    place: Mapped[str] = mapped_column(default="")
+    made: Mapped[datetime]
+    made_by: Mapped[str]
+    """Login, or the console."""
+    expires: Mapped[datetime]
+    used: Mapped[datetime | None]
 
 
 class Device(Base):
@@ -106,6 +144,20 @@ class Device(Base):
     model: Mapped[str] = mapped_column(default="")
     officer_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     created: Mapped[datetime]
+
+
+class Assignment(Base):
+    """设备配发: from `since` on this officer (None: nobody) wears the device, until a later row says otherwise."""
+
+    __tablename__ = "assignments"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    device_serial: Mapped[str] = mapped_column(ForeignKey("devices.serial"))
+    officer_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    since: Mapped[datetime]
+    made: Mapped[datetime]
+    made_by: Mapped[str]
+    """Login, or the console."""
+    __table_args__ = (Index("assignments_device", "device_serial", "since"),)
 
 
 class DeviceProfile(Base):
@@ -138,6 +190,7 @@ class Docking(Base):
     received: Mapped[datetime]
     token: Mapped[str] = mapped_column(index=True)
     """SHA-256 of the upload token given to the station for this docking."""
+    token_expires: Mapped[datetime | None]
 
 
 class DockedFile(Base):
@@ -168,6 +221,64 @@ class Upload(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     created: Mapped[datetime]
     expires: Mapped[datetime]
+
+
+class Rejection(Base):
+    """A file that came in and was not accepted. Its bytes are kept apart at `place`, never removed by the program."""
+
+    __tablename__ = "rejections"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """The upload's, where there was one."""
+    door: Mapped[str]
+    """upload, file or watch."""
+    station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id"), index=True)
+    docking_id: Mapped[str | None] = mapped_column(ForeignKey("dockings.id"))
+    device_serial: Mapped[str] = mapped_column(default="")
+    path: Mapped[str] = mapped_column(String(1024))
+    size: Mapped[int] = mapped_column(BigInteger)
+    """Bytes that were received."""
+    expected: Mapped[str | None]
+    """SHA-256 as listed."""
+    received: Mapped[str | None]
+    """SHA-256 of what came."""
+    code: Mapped[str]
+    zh: Mapped[str] = mapped_column(Text)
+    en: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(String(1024))
+    """Where the bytes lie, below the data directory, or in the watched folder."""
+    made: Mapped[datetime] = mapped_column(index=True)
+    seen_by: Mapped[str | None]
+    """Login of the administrator who has looked into it, and when."""
+    seen: Mapped[datetime | None]
+
+
+class Delay(Base):
+    """特殊情况说明 (UP-24H): why one day's recordings of a device come in within 3 working days, not 24 hours."""
+
+    __tablename__ = "delays"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    device_serial: Mapped[str]
+    day: Mapped[date]
+    """Of the recording, local."""
+    reason: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str]
+    """Of the reason's commitment in the ledger."""
+    made_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    made: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("device_serial", "day"),)
+
+
+class Reminder(Base):
+    """One deadline that passed, told once: the custody event is `event_id`."""
+
+    __tablename__ = "reminders"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """Rule and what it is about, so that each is told once."""
+    rule: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    due: Mapped[datetime]
+    made: Mapped[datetime]
+    event_id: Mapped[str]
 
 
 class Recording(Base):
