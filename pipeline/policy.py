@@ -5,6 +5,7 @@ Code never holds these figures; it holds the defaults written into a new file (`
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,6 +26,12 @@ deadlines:
   upload_hours: 24               # UP-24H     返回后24小时内入库
   upload_special_working_days: 3 # UP-24H     特殊情况3个工作日
   file_working_days: 30          # FILE-30WD  30个工作日内归档
+  upload_soon_hours: 4           # UP-24H     到期前多少小时提醒；0 = 不提前提醒
+  file_soon_working_days: 5      # FILE-30WD  到期前多少个工作日提醒；0 = 不提前提醒
+  remind_minutes: 15             # UP-24H, FILE-30WD 每隔多少分钟检查一次时限
+  remind_back_days: 30           # UP-24H, FILE-30WD 早于多少天的旧事不再提醒
+calendar:                        # UP-24H, FILE-30WD 工作日历（docs/operations.md）
+  notices: []                    # 国务院办公厅节假日安排通知，程序尚不知道的年份照此录入
 viewing:                         # VIEW-APPROVE 调阅申请审批
   grant_hours: 24                # 调阅许可有效期（小时）
   approvers: [approver, legal]   # 可审批的角色；任何人不得审批本人申请
@@ -55,9 +62,64 @@ class RetentionPolicy(_Part):
 
 
 class DeadlinePolicy(_Part):
-    upload_hours: int = Field(default=24, ge=1)
-    upload_special_working_days: int = Field(default=3, ge=1)
-    file_working_days: int = Field(default=30, ge=1)
+    upload_hours: int = Field(default=24, ge=1, le=24 * 366)
+    upload_special_working_days: int = Field(default=3, ge=1, le=366)
+    file_working_days: int = Field(default=30, ge=1, le=366)
+    upload_soon_hours: int = Field(default=4, ge=0, le=24 * 14)
+    """How long before a hand-over is due to remind of it; 0: not before."""
+    file_soon_working_days: int = Field(default=5, ge=0, le=366)
+    remind_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    remind_back_days: int = Field(default=30, ge=1, le=366)
+    """Of deadlines that passed (and recordings that came in) longer ago nobody is reminded any more."""
+
+
+def _day(given: object) -> object:
+    """YAML reads 2027-01-01 as a date already; a quoted one is a text."""
+    return date.fromisoformat(given) if isinstance(given, str) else given
+
+
+def _days(given: object) -> object:
+    """Days, and spans written "2027-01-01..2027-01-03" with both ends in them."""
+    if not isinstance(given, list | tuple):
+        return given
+    found: list[object] = []
+    for one in given:
+        first, dots, last = one.partition("..") if isinstance(one, str) else (one, "", "")
+        if not dots:
+            found.append(_day(one))
+            continue
+        start, end = date.fromisoformat(first.strip()), date.fromisoformat(last.strip())
+        if not 0 <= (end - start).days < 62:
+            raise ValueError(f"{one}: a span goes forward, and over two months at most")
+        found += [start + timedelta(days=each) for each in range((end - start).days + 1)]
+    return found
+
+
+Days = Annotated[frozenset[date], BeforeValidator(_days)]
+
+
+class Notice(_Part):
+    """The State Council's notice of one year's holidays (节假日安排), or a bureau's own days off and worked."""
+
+    rule: str = Field(min_length=1, max_length=100)
+    """Where it is written: the notice's number, such as "国办发明电〔2026〕7号"."""
+    year: int | None = Field(default=None, ge=2004, le=9998)
+    """The year that the notice arranges whole: its other days are Monday to Friday. None: single days only."""
+    off: Days = frozenset()
+    work: Days = frozenset()
+    """Saturdays and Sundays that are worked in exchange."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Notice:
+        if both := self.off & self.work:
+            raise ValueError(f"{min(both)} is both off and worked")
+        return self
+
+
+class CalendarPolicy(_Part):
+    """Working days beyond what the program knows (`pipeline.casework.workdays`)."""
+
+    notices: tuple[Notice, ...] = ()
 
 
 class ViewingPolicy(_Part):
@@ -130,6 +192,7 @@ class FixityPolicy(_Part):
 class Policy(_Part):
     retention: RetentionPolicy = RetentionPolicy()
     deadlines: DeadlinePolicy = DeadlinePolicy()
+    calendar: CalendarPolicy = CalendarPolicy()
     viewing: ViewingPolicy = ViewingPolicy()
     continuity: ContinuityPolicy = ContinuityPolicy()
     time: TimePolicy = TimePolicy()
