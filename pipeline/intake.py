@@ -133,6 +133,7 @@ class Intake:
         if original is None:
             raise LookupError(sha256)
         if original.receipt is not None:
+            self._catalogue.settle()  # who made it may still wait for the disk
             return original.receipt
         self._sequencer.wait(original.event_id, timeout=RECEIPT_WAIT)
         made = self._sequencer.receipt(original.event_id)

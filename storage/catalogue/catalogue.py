@@ -2,7 +2,7 @@
 
 SQLite is the default, PostgreSQL a setting. SQLite 3.7.0–3.51.2 can lose a WAL reset when two connections write and
 checkpoint at once, so for SQLite every write transaction of every process holds one file lock: one writer, which also
-does the checkpoints. Readers never wait.
+does the checkpoints. Readers never wait. Commits leave the syncing of the log to `GroupSync`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from storage.catalogue.groupsync import GroupSync, WriteAheadLog
 from storage.errors import Transient
 
 LOCK_WAIT = 30.0  # seconds; a write transaction takes milliseconds, so this is only met when a disk hangs
@@ -33,6 +34,7 @@ class Catalogue:
         self.engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _server_engine(parsed)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._writer = _WriterLock(parsed)
+        self._log = GroupSync(self._flush_of(parsed))
 
     def migrate(self) -> None:
         """Bring the schema up to date (Alembic). Safe to call at every start."""
@@ -44,6 +46,7 @@ class Catalogue:
         with self._writer, self.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        self.settle()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
@@ -56,6 +59,12 @@ class Catalogue:
         """One durable transaction: all of it or nothing. Raises Transient when the database is down or locked."""
         with _clear_errors(), self._writer, self._sessions() as session, session.begin():
             yield session
+        self._log.sync()
+
+    def settle(self) -> None:
+        """Make durable what anybody has committed, in any process. For who reads a row and acts outside the database:
+        its writer may not have been answered yet. Raises Transient."""
+        self._log.sync()
 
     def scrub(self) -> None:
         """Rebuild the database's files so that nothing overwritten or deleted is left in them.
@@ -71,6 +80,18 @@ class Catalogue:
             busy = _rebuild(pooled.driver_connection)
         if busy:
             raise _down("others are reading, so the erased words are still in its log; stop the service and try again")
+
+    def _flush_of(self, url: URL) -> Callable[[], None]:
+        """What makes commits durable. A server does it in each commit; a database in memory never is."""
+        file = url.database if url.get_backend_name() == "sqlite" else None
+        return WriteAheadLog(Path(file), self._copy_log).flush if file and file != ":memory:" else lambda: None
+
+    def _copy_log(self) -> None:
+        with _clear_errors(), self._writer, contextlib.closing(self.engine.raw_connection()) as pooled:
+            raw: Any = pooled.driver_connection
+            busy, pages, copied = raw.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        if busy or copied < pages:
+            raise _down("its log could not be written, and is still being read")
 
     def check(self) -> None:
         """Raise Transient unless the database answers."""
@@ -117,7 +138,8 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _durable(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's own BEGIN below, so that reads get a snapshot too
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=8000"):
+        # NORMAL: the log is synced before each checkpoint, and by `GroupSync` before anybody is answered.
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=8000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

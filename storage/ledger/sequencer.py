@@ -242,6 +242,7 @@ class Sequencer:
     def _take(self, published: Checkpoint, guarded: Checkpoint) -> list[Sequenced]:
         """A. Entries left over from a crash first; at least up to the guard, which never goes back."""
         if self._recovering:
+            self._catalogue.settle()  # a process that was killed may have sequenced them without an answer
             self._chains.forget()
             limit = max(BATCH, guarded.size - published.size)
             if left := outbox.from_index(self._catalogue, published.size, limit):
