@@ -17,6 +17,7 @@ from functools import partial
 
 from starlette.types import Receive
 
+from ingest import refusals
 from ingest.answers import HttpError
 from ingest.digest import FileHasher
 from ingest.spool import SpoolFile
@@ -85,7 +86,7 @@ class Landing:
         async for part in _body(receive):
             self._coming += len(part)
             if self._coming > self._upload.length:
-                raise _over_long()
+                raise refusals.over_long()
             parts.append(part)
             size += len(part)
             if size >= PIECE:
@@ -159,12 +160,3 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
             raise Interrupted
         more = message.get("more_body", False)
         yield message.get("body", b"")
-
-
-def _over_long() -> HttpError:
-    return HttpError(
-        413,
-        "over-long",
-        "收到的数据超过声明的文件长度，这一段未写入。",
-        "the body runs past the upload's length; this piece was not taken",
-    )

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ingest import tus_headers
+from ingest import refusals, tus_headers
 from ingest.answers import HttpError, busy, from_error
 from ingest.digest import FileHasher
 from ingest.landing import CHECKSUMS, Checksum, Interrupted, Landing
@@ -147,7 +147,7 @@ class Tus:
     ) -> dict[str, str]:
         if upload.state == COMPLETE:
             return _finished(upload, upload.length)
-        await self._run(self._uploads.check_space, 0)
+        await self._run(self._uploads.room.check_disk)
         hasher = await self._hasher(upload)
         landing = Landing(self._uploads, upload, file, hasher, pool=self._pool, checksum=checksum)
         try:
@@ -188,29 +188,24 @@ async def _unbroken(task: Awaitable[_T]) -> _T:
 
 def _check_offset(upload: Upload, offset: int, headers: Headers) -> None:
     if upload.state not in (OPEN, COMPLETE):
-        raise _rejected(upload)
+        raise refusals.rejected(upload)
     if upload.offset != offset:
-        raise _wrong_offset(upload, offset)
+        raise refusals.wrong_offset(upload, offset, _progress(upload))
     body = headers.get("Content-Length")
     if body is not None and offset + int(body) > upload.length:
-        raise HttpError(
-            413,
-            "over-long",
-            "这一段超过声明的文件长度，未接收。",
-            "the body runs past the upload's length; nothing of it was taken",
-        )
+        raise refusals.over_long()
 
 
 def _finished(upload: Upload, offset: int) -> dict[str, str]:
     """The headers of a finished upload, for the request that finished it and for one that asks again at the end."""
     if offset != upload.length:
-        raise _wrong_offset(upload, offset)
+        raise refusals.wrong_offset(upload, offset, _progress(upload))
     return {**_progress(upload), **_receipt(upload)}
 
 
 def _state(upload: Upload) -> Response:
     if upload.state not in (OPEN, COMPLETE):
-        raise _rejected(upload)
+        raise refusals.rejected(upload)
     path = base64.b64encode(upload.path.encode()).decode()
     headers = {"Upload-Length": str(upload.length), "Upload-Metadata": f"path {path}", "Cache-Control": "no-store"}
     receipt = _receipt(upload) if upload.state == COMPLETE else {}
@@ -223,25 +218,6 @@ def _progress(upload: Upload) -> dict[str, str]:
 
 def _receipt(upload: Upload) -> dict[str, str]:
     return {"Liuhen-Receipt": f"/api/receipts/{upload.sha256}"}
-
-
-def _wrong_offset(upload: Upload, offset: int) -> HttpError:
-    return HttpError(
-        409,
-        "wrong-offset",
-        f"续传位置应为 {upload.offset}，收到 {offset}；请查询后续传。",
-        f"the upload stands at {upload.offset}, not at {offset}: ask with HEAD and go on from there",
-        _progress(upload),
-    )
-
-
-def _rejected(upload: Upload) -> HttpError:
-    return HttpError(
-        422,
-        "rejected",
-        f"“{upload.path}”未通过核对，已单独存放，未入库；请重新采集。",
-        f"“{upload.path}” was not accepted ({upload.reason}) and was set apart: dock again",
-    )
 
 
 def _not_allowed() -> Response:

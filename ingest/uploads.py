@@ -7,8 +7,6 @@ A crash between any two steps leaves an upload that goes on from its committed o
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,14 +15,18 @@ import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from ingest.answers import HttpError, busy, no_such_upload
+from ingest import refusals, rejections
+from ingest.answers import HttpError, no_such_upload
+from ingest.callers import Caller, Person, Sender
 from ingest.digest import FileHasher, hash_file
+from ingest.manifest import DeviceLine, check_path
+from ingest.room import Room, unfinished
 from ingest.spool import Gone, Locked, SpoolFile
 from pipeline.intake import Arrival, Intake, Spooled
 from storage import durable
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import DockedFile, Docking, Upload
-from storage.clock import Clock, iso, new_id
+from storage.catalogue.tables import DockedFile, Docking, Rejection, Upload, User
+from storage.clock import Clock, new_id
 from storage.errors import LiuhenError
 from storage.records import Actor, Digest
 
@@ -33,20 +35,26 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who holds a token: a docking of a station."""
+class Unlisted:
+    """A file that no manifest lists: its name, the camera's serial as the person says, the file's own date."""
 
-    docking: str
-    station: str
+    path: str
+    device: str
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_upload` and `min_free` in bytes; `ttl`: how long an untouched upload is kept."""
+    """In bytes: `max_upload` of one file, `min_free` of the disk, `unfinished` of one sender's uploads together.
+
+    `ttl`: how long an untouched upload is kept. `waiting`: files that wait to be analysed, above which none is begun.
+    """
 
     max_upload: int
     min_free: int
     ttl: timedelta
+    unfinished: int = 256 << 30
+    waiting: int = 50_000
 
 
 class Uploads:
@@ -65,59 +73,83 @@ class Uploads:
         self._rejected = spool / "rejected"
         self._clock = clock
         self._sm3 = sm3
+        self.room = Room(catalogue, self._folder, limits.min_free, limits.waiting)
         durable.make_directory(self._folder.absolute())
         durable.make_directory(self._rejected.absolute())
 
     def create(self, caller: Caller, path: str, length: int) -> Upload:
         """Register an upload of a file that the caller's manifest lists. Raises HttpError."""
         if length > self.limits.max_upload:
-            raise _too_large(length, self.limits.max_upload)
+            raise refusals.too_large(length, self.limits.max_upload)
         with self._catalogue.read() as session:
             listed = session.get(DockedFile, (caller.docking, path))
         if listed is None:
-            raise _not_listed(path)
+            raise refusals.not_listed(path)
         if listed.size != length:
-            raise _wrong_length(path, listed.size, length)
-        self.check_space(length)
-        return self._insert(caller, listed)
+            raise refusals.wrong_length(path, listed.size, length)
+        upload = self._new(listed.path, length)
+        upload.docking_id, upload.sha256, upload.device_serial = caller.docking, listed.sha256, listed.device_serial
+        return self._insert(caller, upload)
 
-    def _insert(self, caller: Caller, listed: DockedFile) -> Upload:
+    def create_unlisted(self, person: Person, file: Unlisted, length: int) -> Upload:
+        """Register an upload of a file from a browser. Raises HttpError."""
+        if length > self.limits.max_upload:
+            raise refusals.too_large(length, self.limits.max_upload)
+        try:
+            check_path(file.path)
+            DeviceLine(serial=file.device)
+        except ValueError as error:
+            raise refusals.wrong_name(str(error).partition("\n")[0]) from error
+        upload = self._new(file.path, length)
+        upload.user_id, upload.device_serial, upload.modified = person.user, file.device, file.modified
+        return self._insert(person, upload)
+
+    def _new(self, path: str, length: int) -> Upload:
         now = self._clock()
-        upload = Upload(
+        return Upload(
             id=new_id(),
-            docking_id=caller.docking,
-            path=listed.path,
-            sha256=listed.sha256,
-            length=listed.size,
+            docking_id=None,
+            user_id=None,
+            path=path,
+            sha256="",
+            length=length,
             offset=0,
             state=OPEN,
             reason="",
             created=now,
             expires=now + self.limits.ttl,
         )
+
+    def _insert(self, sender: Sender, upload: Upload) -> Upload:
+        self.room.check(upload.length)
         with self._catalogue.write() as session:
+            if unfinished(session, sender, upload.created) + upload.length > self.limits.unfinished:
+                raise refusals.quota(self.limits.unfinished)
             session.add(upload)
         return upload
 
-    def find(self, caller: Caller, upload_id: str) -> Upload:
-        """The upload, if it is the caller's station's. Raises HttpError 404 or 410."""
+    def find(self, sender: Sender, upload_id: str) -> Upload:
+        """The upload, if it is the sender's own. Raises HttpError 404 or 410."""
         with self._catalogue.read() as session:
             upload = session.get(Upload, upload_id)
-            docking = session.get(Docking, upload.docking_id) if upload else None
-        if upload is None or docking is None or docking.station_id != caller.station:
-            raise no_such_upload()
+            if upload is None or not _is_of(session, upload, sender):
+                raise no_such_upload()
         if upload.state == OPEN and upload.expires <= self._clock():
-            raise HttpError(410, "expired", "上传任务已过期，请重新创建。", "the upload has expired: create it again")
+            raise refusals.expired()
         return upload
+
+    def of_person(self, person: Person) -> list[Upload]:
+        """What the person has uploaded or begun, newest first, as long as it is remembered."""
+        mine = select(Upload).where(Upload.user_id == person.user, Upload.expires > self._clock())
+        with self._catalogue.read() as session:
+            return list(session.scalars(mine.order_by(Upload.created.desc(), Upload.id.desc()).limit(500)))
 
     def lock(self, upload: Upload) -> SpoolFile:
         """Open the upload's spool file for writing. Raises HttpError 423 at once when another request has it."""
         try:
             return SpoolFile(self._folder / upload.id)
         except Locked as error:
-            raise HttpError(
-                423, "locked", "该文件正在由另一个连接上传，请稍后再试。", "another connection is uploading this file"
-            ) from error
+            raise refusals.locked() from error
         except Gone as error:
             raise no_such_upload() from error
 
@@ -130,14 +162,6 @@ class Uploads:
         if row is None:
             raise no_such_upload()
         return row
-
-    def check_space(self, coming: int) -> None:
-        """Raise HttpError when the disk has too little room for `coming` more bytes."""
-        free = shutil.disk_usage(self._folder).free
-        if free < self.limits.min_free:
-            raise _disk_low(503)
-        if free - coming < self.limits.min_free:
-            raise _disk_low(507)
 
     def commit(self, upload: Upload, offset: int) -> None:
         """Record that `offset` bytes are durable."""
@@ -154,43 +178,47 @@ class Uploads:
         """The hasher after the committed bytes, made anew from the spool. Raises HttpError when bytes are missing."""
         hasher = hash_file(self._folder / upload.id, upload.offset, FileHasher(sm3=self._sm3))
         if hasher.size != upload.offset:
-            self.reject(upload, "committed bytes are missing from the spool", None)
-            raise HttpError(
-                410,
-                "spool-damaged",
-                "服务器暂存数据不完整，请重新上传。",
-                "the spool lost bytes: upload the file again",
-            )
+            damaged = refusals.spool_damaged()
+            self.reject(upload, damaged, hasher.size, None)
+            raise damaged
         return hasher
 
     def finish(self, upload: Upload, file: SpoolFile, hasher: FileHasher) -> bytes:
         """Hand the whole file over and return its receipt. Raises HttpError 422 when it is not what was listed."""
         digest, leaves = hasher.finish()
-        if digest.sha256 != upload.sha256 or not digest.size == upload.length == file.size():
-            self.reject(upload, "digest differs from the docking manifest", digest)
-            raise _mislabelled(upload, digest)
+        if digest.sha256 != (upload.sha256 or digest.sha256) or not digest.size == upload.length == file.size():
+            mislabelled = refusals.mislabelled(upload, digest)
+            self.reject(upload, mislabelled, digest.size, digest)
+            raise mislabelled
         receipt = self._intake.accept(self._arrival(upload), Spooled(file.path, digest, leaves))
-        self._mark(upload, COMPLETE, "")
+        upload.sha256 = digest.sha256
+        self._mark(upload, COMPLETE)
         self._remove_spooled(upload)
         return receipt
 
-    def reject(self, upload: Upload, reason: str, digest: Digest | None) -> None:
-        """Keep the bytes apart, with the reason beside them. Nothing was acknowledged."""
-        note = {
-            "upload": upload.id,
-            "docking": upload.docking_id,
-            "path": upload.path,
-            "expected": upload.sha256,
-            "received": digest.sha256 if digest else None,
-            "length": upload.length,
-            "time": iso(self._clock()),
-            "reason": reason,
-        }
-        durable.write(self._rejected / f"{upload.id}.json", json.dumps(note, ensure_ascii=False, indent=1).encode())
-        durable.adopt(self._folder / upload.id, self._rejected / upload.id)
-        self._mark(upload, REJECTED, reason)
+    def reject(self, upload: Upload, why: HttpError, size: int, digest: Digest | None) -> None:
+        """Keep the bytes apart, with the reason beside them and in the ledger. Nothing was acknowledged."""
+        arrival = self._arrival(upload)
+        row = Rejection(
+            id=upload.id,
+            door="browser" if upload.docking_id is None else "upload",
+            station_id=arrival.station,
+            docking_id=arrival.docking,
+            device_serial=arrival.device,
+            path=upload.path,
+            size=size,
+            expected=upload.sha256 or None,
+            received=digest.sha256 if digest else None,
+            code=why.code,
+            zh=why.zh,
+            en=why.en,
+            place=f"spool/rejected/{upload.id}",
+            made=self._clock(),
+        )
+        rejections.keep_apart(self._folder / upload.id, self._rejected, row)
+        self._mark(upload, REJECTED, row, arrival.actor)
         self._remove_spooled(upload)
-        log.warning("upload rejected", upload=upload.id, path=upload.path, reason=reason)
+        log.warning("upload rejected", upload=upload.id, path=upload.path, code=why.code)
 
     def terminate(self, upload: Upload) -> None:
         """Forget an upload at the station's wish. A finished one keeps its original: only the row goes."""
@@ -242,14 +270,23 @@ class Uploads:
     def _remove_spooled(self, upload: Upload) -> None:
         durable.remove(self._folder / upload.id)
 
-    def _mark(self, upload: Upload, state: str, reason: str) -> None:
+    def _mark(self, upload: Upload, state: str, rejection: Rejection | None = None, by: Actor | None = None) -> None:
+        reason = rejection.code if rejection else ""
         with self._catalogue.write() as session:
-            session.execute(update(Upload).where(Upload.id == upload.id).values(state=state, reason=reason))
+            session.execute(
+                update(Upload).where(Upload.id == upload.id).values(state=state, reason=reason, sha256=upload.sha256)
+            )
+            if rejection is not None and by is not None:
+                rejections.record(session, rejection, by)
         upload.state, upload.reason = state, reason
 
     def _arrival(self, upload: Upload) -> Arrival:
         with self._catalogue.read() as session:
-            docking = session.get_one(Docking, upload.docking_id)
+            docking = session.get(Docking, upload.docking_id) if upload.docking_id else None
+            user = session.get(User, upload.user_id) if upload.user_id else None
+        if docking is None:
+            login = user.login if user else ""
+            return Arrival(upload.path, upload.device_serial, Actor("user", login), modified=upload.modified)
         return Arrival(
             path=upload.path,
             device=docking.device_serial,
@@ -257,6 +294,13 @@ class Uploads:
             station=docking.station_id,
             docking=docking.id,
         )
+
+
+def _is_of(session: Session, upload: Upload, sender: Sender) -> bool:
+    if isinstance(sender, Person):
+        return upload.user_id == sender.user
+    docking = session.get(Docking, upload.docking_id) if upload.docking_id else None
+    return docking is not None and docking.station_id == sender.station
 
 
 def resumable(session: Session, station: str, digests: list[str], now: datetime) -> dict[tuple[str, str], Upload]:
@@ -268,51 +312,3 @@ def resumable(session: Session, station: str, digests: list[str], now: datetime)
         .order_by(Upload.offset)
     )
     return {(row.sha256, row.path): row for row in rows}
-
-
-def _too_large(length: int, limit: int) -> HttpError:
-    return HttpError(
-        413,
-        "too-large",
-        f"文件过大（{length} 字节，上限 {limit} 字节），未接收；请联系管理员调整上限。",
-        f"the file is too large ({length} bytes, the limit is {limit}); nothing was taken: ask the administrator",
-        {"Tus-Max-Size": str(limit)},
-    )
-
-
-def _not_listed(path: str) -> HttpError:
-    return HttpError(
-        422,
-        "not-listed",
-        f"文件“{path}”不在已签名的采集清单内，未接收。",
-        f"the file “{path}” is not in the signed docking manifest and was not taken",
-    )
-
-
-def _wrong_length(path: str, listed: int, length: int) -> HttpError:
-    return HttpError(
-        422,
-        "wrong-length",
-        f"文件“{path}”的长度（{length}）与采集清单（{listed}）不符，未接收；请重新采集。",
-        f"the length of “{path}” ({length}) is not the manifest's ({listed}); it was not taken: dock again",
-    )
-
-
-def _mislabelled(upload: Upload, digest: Digest) -> HttpError:
-    return HttpError(
-        422,
-        "digest-mismatch",
-        f"收到的“{upload.path}”与采集清单的摘要不符（收到 {digest.sha256[:12]}…，清单 {upload.sha256[:12]}…），"
-        "已单独存放，未入库；请勿清除设备，重新采集。",
-        f"“{upload.path}” as received does not have the manifest's digest (received {digest.sha256[:12]}…, "
-        f"listed {upload.sha256[:12]}…); it was set apart and not accepted: do not wipe the camera, dock again",
-    )
-
-
-def _disk_low(status: int) -> HttpError:
-    return busy(
-        status,
-        "disk-low",
-        "服务器磁盘空间不足，暂停接收；已上传部分已保存，请稍后重试并通知管理员。",
-        "the server's disk is low and takes nothing now; what was uploaded is safe: try later, tell the administrator",
-    )

@@ -127,15 +127,21 @@ class EnrolmentCode(Base):
 
     __tablename__ = "enrolment_codes"
     code: Mapped[str] = mapped_column(primary_key=True)
-    """SHA-256 of it: a stolen database enrols nobody."""
+    """SHA-256 of the public key that is in it (`ingest.invitation`): a stolen database enrols nobody."""
     station_id: Mapped[str]
     """The name that the station will have, or has (then the code gives it a new key)."""
     place: Mapped[str] = mapped_column(default="")
     made: Mapped[datetime]
     made_by: Mapped[str]
     """Login, or the console."""
+    log: Mapped[str]
+    """The ledger's public key (vkey) when it was made: what the station pins."""
+    proof: Mapped[str]
+    """The code's signature over name and `log`; whoever made the code could make it, nobody else."""
     expires: Mapped[datetime]
     used: Mapped[datetime | None]
+    public_key: Mapped[str | None]
+    """The station's key that it was used for."""
 
 
 class Device(Base):
@@ -207,16 +213,24 @@ class DockedFile(Base):
 
 
 class Upload(Base):
-    """One resumable upload. `offset` is durable on disk before it is committed here."""
+    """One resumable upload, of a station's docking or of a signed-in person. `offset` is durable on disk before it is
+    committed here.
+    """
 
     __tablename__ = "uploads"
     id: Mapped[str] = mapped_column(primary_key=True)
-    docking_id: Mapped[str] = mapped_column(ForeignKey("dockings.id"), index=True)
+    docking_id: Mapped[str | None] = mapped_column(ForeignKey("dockings.id"), index=True)
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
+    """Who uploads in a browser; then there is no docking."""
+    device_serial: Mapped[str] = mapped_column(default="", server_default="")
     path: Mapped[str] = mapped_column(String(1024))
     sha256: Mapped[str]
+    """As listed. Of a browser's upload: "" until it is whole."""
     length: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column("committed", BigInteger, default=0)
-    state: Mapped[str] = mapped_column(default="open")
+    modified: Mapped[datetime | None]
+    """The file's own date, of a browser's upload; a docking's is in its manifest."""
+    state: Mapped[str] = mapped_column(default="open", index=True)
     """open → complete | rejected."""
     reason: Mapped[str] = mapped_column(Text, default="")
     created: Mapped[datetime]
@@ -230,7 +244,7 @@ class Rejection(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     """The upload's, where there was one."""
     door: Mapped[str]
-    """upload, file or watch."""
+    """upload, browser, file or watch."""
     station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id"), index=True)
     docking_id: Mapped[str | None] = mapped_column(ForeignKey("dockings.id"))
     device_serial: Mapped[str] = mapped_column(default="")
@@ -259,7 +273,7 @@ class Delay(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     device_serial: Mapped[str]
     day: Mapped[date]
-    """Of the recording, local."""
+    """The local day that the time is counted from: of the recording's end, or of the docking that listed a file."""
     reason: Mapped[str] = mapped_column(Text)
     salt: Mapped[str]
     """Of the reason's commitment in the ledger."""
@@ -305,7 +319,11 @@ class Recording(Base):
     """None: for good."""
     held: Mapped[bool] = mapped_column(default=False)
     received: Mapped[datetime]
-    __table_args__ = (UniqueConstraint("device_serial", "series"), Index("recordings_started", "started"))
+    __table_args__ = (
+        UniqueConstraint("device_serial", "series"),
+        Index("recordings_started", "started"),
+        Index("recordings_received", "received"),
+    )
 
 
 class Original(Base):
@@ -327,6 +345,27 @@ class Original(Base):
     """The receipt first given; the same file again gets the same."""
     docking_id: Mapped[str | None] = mapped_column(ForeignKey("dockings.id"))
     received: Mapped[datetime]
+
+
+class Description(Base):
+    """随附说明: a file that lay beside an original (JSON, XML), and what it says. A claim, never evidence by itself."""
+
+    __tablename__ = "descriptions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    original_sha256: Mapped[str] = mapped_column(ForeignKey("originals.sha256"), index=True)
+    name: Mapped[str] = mapped_column(String(1024))
+    sha256: Mapped[str]
+    """Of its bytes; the ledger has a commitment to it."""
+    salt: Mapped[str]
+    content: Mapped[str] = mapped_column(Text)
+    """Its exact bytes, base64; empty when it was too large to be one."""
+    says: Mapped[str] = mapped_column(Text)
+    """What was read of it: JSON, field → text."""
+    zh: Mapped[str] = mapped_column(Text, default="")
+    """Why it could not be read, in both languages."""
+    en: Mapped[str] = mapped_column(Text, default="")
+    made: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("original_sha256", "sha256"),)
 
 
 class Derivative(Base):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ingest import manifest as manifests
+from ingest import rejections
 from ingest.answers import HttpError
+from ingest.callers import Caller
 from ingest.dockings import Dockings
 from ingest.enrolment import Enrolment
 from ingest.server import make_uploads
 from ingest.station import load
-from ingest.uploads import COMPLETE, OPEN, REJECTED, Caller, Uploads
+from ingest.uploads import COMPLETE, OPEN, REJECTED, Uploads
 from pipeline.bootstrap import Services, wire
 from pipeline.settings import Settings
+from storage import durable
+from storage.catalogue import custody
 from storage.catalogue.tables import Upload
 from storage.clock import now
 from storage.ledger.proof import verify_receipt
@@ -144,6 +150,59 @@ def test_a_rejected_upload_stays_until_somebody_has_looked(
     clock.ahead = timedelta(days=400)
     uploads.expire()
     assert (services.settings.spool / "rejected" / upload.id).exists()
+
+
+def rejected_events(services: Services) -> list[dict[str, Any]]:
+    with services.catalogue.read() as session:
+        chain = custody.chain(session, "device:LH00012")
+    return [json.loads(entry.draft) for entry in chain if entry.event == "upload.rejected"]
+
+
+def test_a_rejection_is_a_row_and_one_custody_event(services: Services, uploads: Uploads, caller: Caller) -> None:
+    upload = written(uploads, caller, b"\xff" * len(DATA), committed=len(DATA))
+    uploads.recover()
+    with services.catalogue.read() as session:
+        (row,), total = rejections.of_station(session, caller.station)
+    assert (row.id, row.code, row.size, total) == (upload.id, "digest-mismatch", len(DATA), 1)
+    assert (row.expected, row.received) == (sha256(DATA), sha256(b"\xff" * len(DATA)))
+    assert (services.settings.data / row.place).read_bytes() == b"\xff" * len(DATA)
+    (event,) = rejected_events(services)
+    assert event["actor"] == {"kind": "station", "id": "ST-01"}
+    assert event["payload"]["docking"] == caller.docking
+    assert event["payload"]["code"] == "digest-mismatch"
+
+
+def test_a_rejection_that_a_crash_broke_off_is_told_once(services: Services, uploads: Uploads, caller: Caller) -> None:
+    """The bytes were set apart and the note written; then the power went, before the row."""
+    upload = written(uploads, caller, b"\xff" * len(DATA), committed=len(DATA))
+    apart = services.settings.spool / "rejected" / upload.id
+    durable.adopt(services.settings.spool / "uploads" / upload.id, apart)
+    uploads.recover()
+    uploads.recover()
+    assert uploads.find(caller, upload.id).state == REJECTED
+    assert len(rejected_events(services)) == 1
+    assert json.loads(apart.with_name(f"{upload.id}.json").read_bytes())["code"] == "digest-mismatch"
+    assert spooled(services.settings.data) == []
+
+
+def test_a_rejection_outlives_the_upload_that_the_station_terminates(
+    services: Services, uploads: Uploads, caller: Caller
+) -> None:
+    upload = written(uploads, caller, b"\xff" * len(DATA), committed=len(DATA))
+    uploads.recover()
+    uploads.terminate(uploads.find(caller, upload.id))
+    with services.catalogue.read() as session:
+        assert [row.id for row in rejections.of_station(session, caller.station)[0]] == [upload.id]
+    assert (services.settings.spool / "rejected" / upload.id).exists()
+
+
+def test_stations_hear_of_their_own_rejections_only(services: Services, uploads: Uploads, caller: Caller) -> None:
+    written(uploads, caller, b"\xff" * len(DATA), committed=len(DATA))
+    uploads.recover()
+    with services.catalogue.read() as session:
+        assert rejections.of_station(session, "ST-02") == ([], 0)
+        assert rejections.of_station(session, caller.station, "another docking") == ([], 0)
+        assert rejections.of_station(session, caller.station, caller.docking)[1] == 1
 
 
 def test_a_second_lock_is_refused_at_once(uploads: Uploads, caller: Caller) -> None:

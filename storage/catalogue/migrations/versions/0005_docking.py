@@ -23,6 +23,7 @@ def upgrade() -> None:
     _stations()
     _assignments()
     _rejections()
+    _descriptions()
     _deadlines()
 
 
@@ -37,6 +38,14 @@ def _columns() -> None:
         stations.add_column(sa.Column("state", sa.JSON(), nullable=True))
     with op.batch_alter_table("dockings") as dockings:
         dockings.add_column(_moment("token_expires", nullable=True))
+    with op.batch_alter_table("uploads") as uploads:
+        uploads.alter_column("docking_id", existing_type=_NAME, nullable=True)
+        uploads.add_column(sa.Column("user_id", _NAME, nullable=True))
+        uploads.add_column(sa.Column("device_serial", _NAME, nullable=False, server_default=""))
+        uploads.add_column(_moment("modified", nullable=True))
+        uploads.create_foreign_key("uploads_user", "users", ["user_id"], ["id"])
+        uploads.create_index("ix_uploads_user_id", ["user_id"])
+        uploads.create_index("ix_uploads_state", ["state"])
 
 
 def _stations() -> None:
@@ -61,8 +70,11 @@ def _stations() -> None:
         sa.Column("place", _NAME, nullable=False),
         _moment("made"),
         sa.Column("made_by", _NAME, nullable=False),
+        sa.Column("log", _NAME, nullable=False),
+        sa.Column("proof", _NAME, nullable=False),
         _moment("expires"),
         _moment("used", nullable=True),
+        sa.Column("public_key", _NAME, nullable=True),
         sa.PrimaryKeyConstraint("code"),
     )
 
@@ -116,6 +128,26 @@ def _rejections() -> None:
     op.create_index("ix_rejections_made", "rejections", ["made"])
 
 
+def _descriptions() -> None:
+    op.create_table(
+        "descriptions",
+        sa.Column("id", _NAME, nullable=False),
+        sa.Column("original_sha256", _NAME, nullable=False),
+        sa.Column("name", _PATH, nullable=False),
+        sa.Column("sha256", _NAME, nullable=False),
+        sa.Column("salt", _NAME, nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("says", sa.Text(), nullable=False),
+        sa.Column("zh", sa.Text(), nullable=False),
+        sa.Column("en", sa.Text(), nullable=False),
+        _moment("made"),
+        sa.ForeignKeyConstraint(["original_sha256"], ["originals.sha256"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("original_sha256", "sha256"),
+    )
+    op.create_index("ix_descriptions_original_sha256", "descriptions", ["original_sha256"])
+
+
 def _deadlines() -> None:
     op.create_table(
         "delays",
@@ -141,3 +173,4 @@ def _deadlines() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("ix_reminders_subject", "reminders", ["subject"])
+    op.create_index("recordings_received", "recordings", ["received"])

@@ -1,0 +1,107 @@
+"""Rejected content (拒收): bytes that came in and were not accepted are kept apart, with the reason, and told.
+
+The order: note beside the bytes and the bytes under their second name, both durable → row, custody event and whatever
+ends the upload in ONE transaction → the first name removed. After a crash between any two the same steps run again
+and end in the same place: the note and the bytes are replaced by themselves, a row that is there is not made twice.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage import durable
+from storage.catalogue import custody
+from storage.catalogue.tables import Rejection
+from storage.clock import iso, new_id
+from storage.records import Actor, CustodyEvent
+
+AT_MOST = 500  # rows in one answer to a station
+
+
+def keep_apart(spooled: Path, folder: Path, row: Rejection) -> None:
+    """Give the bytes of `spooled` a second, read-only name in `folder`, and write the note beside it. Idempotent.
+
+    `spooled` stays: it goes once the row is committed. Raises Transient.
+    """
+    note = json.dumps(_note(row), ensure_ascii=False, indent=1).encode()
+    durable.write(folder / f"{row.id}.json", note)
+    durable.adopt(spooled, folder / row.id)
+
+
+def record(session: Session, row: Rejection, actor: Actor) -> None:
+    """Add the row and its custody event to the caller's transaction. A known identifier changes nothing."""
+    if session.get(Rejection, row.id) is not None:
+        return
+    session.add(row)
+    custody.record(session, _event(row, actor))
+
+
+def of_station(session: Session, station: str, docking: str = "") -> tuple[list[Rejection], int]:
+    """The station's own, newest first (at most 500), and how many there are. `docking`: of this one only."""
+    mine = [Rejection.station_id == station]
+    if docking:
+        mine.append(Rejection.docking_id == docking)
+    total = session.scalar(select(func.count()).select_from(Rejection).where(*mine)) or 0
+    rows = session.scalars(select(Rejection).where(*mine).order_by(Rejection.made.desc(), Rejection.id).limit(AT_MOST))
+    return list(rows), total
+
+
+def as_json(row: Rejection) -> dict[str, object]:
+    """What a station is told (docs/docking.md)."""
+    return {
+        "id": row.id,
+        "docking": row.docking_id,
+        "device": row.device_serial,
+        "path": row.path,
+        "size": row.size,
+        "expected": row.expected,
+        "received": row.received,
+        "code": row.code,
+        "zh": row.zh,
+        "en": row.en,
+        "time": iso(row.made),
+        "seen": row.seen is not None,
+    }
+
+
+def _note(row: Rejection) -> dict[str, object]:
+    return {
+        "upload": row.id,
+        "door": row.door,
+        "station": row.station_id,
+        "docking": row.docking_id,
+        "device": row.device_serial,
+        "path": row.path,
+        "expected": row.expected,
+        "received": row.received,
+        "size": row.size,
+        "time": iso(row.made),
+        "code": row.code,
+        "zh": row.zh,
+        "en": row.en,
+    }
+
+
+def _event(row: Rejection, actor: Actor) -> CustodyEvent:
+    return CustodyEvent(
+        id=new_id(),
+        event="upload.rejected",
+        time=row.made,
+        actor=actor,
+        subject=f"device:{row.device_serial or 'unknown'}",
+        payload={
+            "rejection": row.id,
+            "door": row.door,
+            "station": row.station_id,
+            "docking": row.docking_id,
+            "name": row.path,
+            "size": row.size,
+            "expected": row.expected,
+            "received": row.received,
+            "code": row.code,
+        },
+    )
