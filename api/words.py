@@ -60,6 +60,7 @@ JOB_KINDS: Mapping[str, Pair] = {
     "release": ("释放旧副本", "releasing the old copy"),
     "fixity": ("核对存储的文件", "checking stored files"),
     "timestamp": ("加盖时间戳", "timestamping the ledger"),
+    "remind": ("检查时限", "looking at deadlines"),
 }
 JOB_STATES: Mapping[str, Pair] = {
     "queued": ("等待", "waiting"),
@@ -79,9 +80,20 @@ FLAGS: Mapping[str, Pair] = {
     "obstruction": ("当事人拒绝、阻碍、侮辱、袭击", "the party refused, obstructed, insulted or attacked"),
     "other": ("其他需要长期保存的情形", "other need"),
 }
+SIDECAR: Mapping[str, Pair] = {
+    "serial": ("设备编号", "serial"),
+    "model": ("型号", "model"),
+    "officer": ("执法人员", "officer"),
+    "start": ("开始", "start"),
+    "end": ("结束", "end"),
+    "place": ("地点", "place"),
+    "matter": ("事项", "matter"),
+    "case": ("案号", "case"),
+}
 EVENTS: Mapping[str, Pair] = {
     "docking.received": ("采集站接入", "camera docked"),
     "original.received": ("原件入库", "original received"),
+    "original.described": ("收到随附说明", "sidecar received"),
     "analysis.made": ("连续性检测", "continuity checked"),
     "derivative.made": ("生成衍生件", "derivative made"),
     "retention.set": ("确定保管期限", "retention class set"),
@@ -110,6 +122,11 @@ EVENTS: Mapping[str, Pair] = {
     "fixity.passed": ("存储核对通过", "stored files checked"),
     "personal.erased": ("删除个人信息", "personal data erased"),
     "ledger.timestamped": ("加盖时间戳", "checkpoint timestamped"),
+    "deadline.due": ("时限将到", "deadline near"),
+    "deadline.overdue": ("超过时限", "deadline passed"),
+    "delay.recorded": ("登记特殊情况", "reason for a delay recorded"),
+    "rejection.seen": ("查看拒收文件", "refused file looked into"),
+    "rejection.downloaded": ("下载拒收文件", "refused file downloaded"),
 }
 SERVICES: Mapping[str, Pair] = {
     "intake": ("入库服务", "intake"),
@@ -123,6 +140,7 @@ SERVICES: Mapping[str, Pair] = {
     "setup": ("初始设置", "set-up"),
     "fixity": ("存储核对服务", "fixity checks"),
     "timestamps": ("时间戳服务", "timestamps"),
+    "reminders": ("时限提醒服务", "reminders"),
 }
 NOTES: Mapping[str, Pair] = {
     "requested": ("申请已提交，等待他人审批。", "The request is filed; somebody else decides on it."),
@@ -138,6 +156,8 @@ NOTES: Mapping[str, Pair] = {
     "roles": ("角色已修改。", "The roles are changed."),
     "disabled": ("账号已停用，其会话已结束。", "The account is disabled and its sessions are over."),
     "enabled": ("账号已启用。", "The account is enabled."),
+    "delayed": ("特殊情况原因已登记，时限已按工作日延长。", "The reason is recorded; working days count now."),
+    "rejection": ("已登记查看。", "It is recorded that you looked into it."),
     "assigned": ("设备登记已保存。", "The device's registration is saved."),
 }
 """What a page says after something was done (?note=…)."""

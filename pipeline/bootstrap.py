@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pipeline.fixity.sweep import Sweep
     from pipeline.intake import Intake
     from pipeline.jobs import Handler, JobRunner, Workers
+    from pipeline.reminders import Reminders
     from pipeline.restore import Restore
     from pipeline.schedule import Recurring, Schedule
     from pipeline.timestamps import Timestamps
@@ -109,7 +110,8 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
     log_key = open_log_key(settings, passphrase(settings), clock)
     sequencer = open_sequencer(settings, catalogue, log_key)
     sweep = open_sweep(settings, policy, catalogue=catalogue, tiers=tiers, sequencer=sequencer, clock=clock)
-    schedule = Schedule(catalogue, recurring(policy, sweep), clock)
+    reminders = open_reminders(settings, policy, catalogue, clock)
+    schedule = Schedule(catalogue, recurring(policy, sweep, reminders), clock)
     runner = JobRunner(
         catalogue,
         _handlers(
@@ -120,6 +122,7 @@ def wire(settings: Settings, clock: Clock = now) -> Services:
             tiers=tiers,
             sequencer=sequencer,
             sweep=sweep,
+            reminders=reminders,
             stamping=open_timestamps(settings, policy, catalogue, log_key.verifier, clock),
             clock=clock,
         ),
@@ -315,12 +318,20 @@ def check_rules(settings: Settings, policy: Policy) -> Rules:
     )
 
 
-def recurring(policy: Policy, sweep: Sweep) -> list[Recurring]:
+def open_reminders(settings: Settings, policy: Policy, catalogue: Catalogue, clock: Clock) -> Reminders:
+    """Reminders of deadlines by the policy's figures and calendar, in the bureau's time zone."""
+    from pipeline.handover import deadlines_of
+    from pipeline.reminders import Reminders
+
+    return Reminders(catalogue, deadlines_of(policy, ZoneInfo(settings.timezone)), clock)
+
+
+def recurring(policy: Policy, sweep: Sweep, reminders: Reminders) -> list[Recurring]:
     """The kinds of job that come again and again, and when."""
     from pipeline import timestamps
     from pipeline.schedule import Recurring
 
-    found = [Recurring(JobKind.FIXITY, sweep.when)]
+    found = [Recurring(JobKind.FIXITY, sweep.when), Recurring(JobKind.REMIND, reminders.when)]
     if policy.time.tsa:
         found.append(Recurring(JobKind.TIMESTAMP, timestamps.when(timedelta(hours=policy.time.interval_hours))))
     return found
@@ -347,6 +358,7 @@ def _handlers(
     sequencer: Sequencer,
     stamping: Timestamps,
     sweep: Sweep,
+    reminders: Reminders,
     clock: Clock,
 ) -> dict[JobKind, Handler]:
     from pipeline.analyse import Analyse
@@ -366,5 +378,6 @@ def _handlers(
         JobKind.RELEASE: tier.release,
         JobKind.TIMESTAMP: stamping.run,
         JobKind.FIXITY: sweep.run,
+        JobKind.REMIND: reminders.run,
         JobKind.EXPORT: MakeExport(catalogue, tiers, sequencer, settings, policy.retention, clock).run,
     }

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import AccessRequest, Case, Erasure, Excuse, User
+from storage.catalogue.tables import AccessRequest, Case, Delay, Description, Erasure, Excuse, Original, User
 from storage.clock import Clock, new_id
 from storage.errors import NotFound, Refused
 from storage.ledger import commitment
@@ -44,8 +44,9 @@ class Erasing:
         self._catalogue, self._clock = catalogue, clock
 
     def erase(self, subject: str, *, by: str, reason: str) -> list[str]:
-        """Erase the words of `subject`: request:ID (purpose and reason), excuse:ID (text), erasure:ID (reason),
-        case:ID (title), user:LOGIN of a disabled account (name, unit, certificate). `by`: an administrator's login.
+        """Erase the words of `subject`: request:ID (purpose and reason), excuse:ID (text), delay:ID, erasure:ID
+        (reason), description:ID (a sidecar), case:ID (title), user:LOGIN of a disabled account (name, unit,
+        certificate). `by`: an administrator's login.
 
         Returns the commitments that can't be opened any more. When this returns, no file of the database holds the
         words. Twice is once. Raises Refused, NotFound, Transient (others read the database: the words are
@@ -102,8 +103,9 @@ def _find(session: Session, subject: str) -> _Found:
     found = look(session, name) if look else None
     if found is None:
         raise NotFound(
-            f"没有 {subject}；可写 request:、excuse:、erasure:、case: 加编号，或 user: 加登录名。",
-            f"there is no {subject}: write request:, excuse:, erasure: or case: and an identifier, user: and a login",
+            f"没有 {subject}；可写 request:、excuse:、delay:、description:、erasure:、case: 加编号，或 user: 加登录名。",
+            f"there is no {subject}: write request:, excuse:, delay:, description:, erasure: or case: and an "
+            "identifier, user: and a login",
         )
     return found
 
@@ -120,6 +122,19 @@ def _request(session: Session, name: str) -> _Found | None:
 def _excuse(session: Session, name: str) -> _Found | None:
     row = session.get(Excuse, name)
     return None if row is None else _Found(row, f"recording:{row.recording_id}", {"text": row.text})
+
+
+def _delay(session: Session, name: str) -> _Found | None:
+    row = session.get(Delay, name)
+    return None if row is None else _Found(row, f"device:{row.device_serial}", {"reason": row.reason})
+
+
+def _description(session: Session, name: str) -> _Found | None:
+    row = session.get(Description, name)
+    if row is None:
+        return None
+    chain = f"recording:{session.get_one(Original, row.original_sha256).recording_id}"
+    return _Found(row, chain, {"sha256": row.sha256, "content": row.content, "says": row.says})
 
 
 def _erasure(session: Session, name: str) -> _Found | None:
@@ -147,6 +162,8 @@ def _user(session: Session, name: str) -> _Found | None:
 _KINDS: Mapping[str, Callable[[Session, str], _Found | None]] = {
     "request": _request,
     "excuse": _excuse,
+    "description": _description,
+    "delay": _delay,
     "erasure": _erasure,
     "case": _case,
     "user": _user,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from storage import durable
 from storage.errors import Refused
@@ -105,13 +105,13 @@ class Notice(_Part):
     """Where it is written: the notice's number, such as "国办发明电〔2026〕7号"."""
     year: int | None = Field(default=None, ge=2004, le=9998)
     """The year that the notice arranges whole: its other days are Monday to Friday. None: single days only."""
-    off: Days = frozenset()
-    work: Days = frozenset()
+    days_off: Days = frozenset()
+    working_days: Days = frozenset()
     """Saturdays and Sundays that are worked in exchange."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Notice:
-        if both := self.off & self.work:
+        if both := self.days_off & self.working_days:
             raise ValueError(f"{min(both)} is both off and worked")
         return self
 
@@ -205,5 +205,5 @@ def load(path: Path) -> Policy:
         durable.write(path, DEFAULT.encode())
     try:
         return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (ValueError, yaml.YAMLError) as error:  # yaml itself raises ValueError for a day that does not exist
         raise Refused(f"策略文件 {path} 有误：{error}", f"the policy file {path} is wrong: {error}") from error

@@ -35,7 +35,7 @@ class Calendar:
         self._typed: dict[date, bool] = {}
         self._years: set[int] = set()
         for notice in notices:
-            self._typed |= dict.fromkeys(notice.off, False) | dict.fromkeys(notice.work, True)
+            self._typed |= dict.fromkeys(notice.days_off, False) | dict.fromkeys(notice.working_days, True)
             if notice.year is not None:
                 self._years.add(notice.year)
 

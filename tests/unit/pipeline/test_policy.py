@@ -31,7 +31,8 @@ def test_a_missing_file_is_written_and_says_what_the_code_defaults_to(tmp_path: 
         ("viewing: {approver: [legal]}", "approver"),
         ("keeping: {}", "keeping"),
         ("deadlines: {remind_minutes: 0}", "remind_minutes"),
-        ("calendar: {notices: [{rule: x, off: [2027-02-30]}]}", "notices"),
+        ("calendar: {notices: [{rule: x, days_off: [2027-02-30]}]}", "out of range"),
+        ("calendar: {notices: [{rule: x, days_off: ['2027-02-30']}]}", "calendar.notices.0.days_off"),
         ("retention: [", "flow node"),
     ],
 )

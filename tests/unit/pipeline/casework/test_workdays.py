@@ -71,13 +71,13 @@ def typed(**year: object) -> Calendar:
 
 
 def test_a_notice_typed_in_makes_its_year_known() -> None:
-    calendar = typed(year=2027, off=["2027-01-01..2027-01-03"], work=[date(2027, 1, 9)])
+    calendar = typed(year=2027, days_off=["2027-01-01..2027-01-03"], working_days=[date(2027, 1, 9)])
     assert calendar.working_day_after(date(2026, 12, 30), 3) == Reckoned(date(2027, 1, 5), estimated=False)
     assert calendar.is_working(date(2027, 1, 9)) and not calendar.is_working(date(2027, 1, 10))
 
 
 def test_single_days_typed_in_change_nothing_else() -> None:
-    calendar = typed(off=["2026-11-23"])
+    calendar = typed(days_off=["2026-11-23"])
     assert not calendar.is_working(date(2026, 11, 23))
     assert not calendar.is_working(date(2026, 10, 1)) and calendar.is_working(date(2026, 11, 24))
     assert not calendar.is_known(date(2027, 11, 23))
@@ -87,13 +87,13 @@ def test_single_days_typed_in_change_nothing_else() -> None:
     "wrong",
     [
         {"rule": ""},
-        {"rule": "x", "off": ["2027-02-30"]},
-        {"rule": "x", "off": ["2027-01-05..2027-01-03"]},
-        {"rule": "x", "off": ["2027-01-01..2028-01-03"]},
-        {"rule": "x", "off": ["2027-01-01"], "work": ["2027-01-01"]},
+        {"rule": "x", "days_off": ["2027-02-30"]},
+        {"rule": "x", "days_off": ["2027-01-05..2027-01-03"]},
+        {"rule": "x", "days_off": ["2027-01-01..2028-01-03"]},
+        {"rule": "x", "days_off": ["2027-01-01"], "working_days": ["2027-01-01"]},
         {"rule": "x", "holidays": []},
-        {"off": ["2027-01-01"]},
-        {"rule": "x", "off": "2027-01-01"},
+        {"days_off": ["2027-01-01"]},
+        {"rule": "x", "days_off": "2027-01-01"},
     ],
 )
 def test_a_notice_with_a_mistake_in_it_is_refused(wrong: dict[str, object]) -> None:

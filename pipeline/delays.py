@@ -1,0 +1,84 @@
+"""特殊情况说明 (UP-24H): why one day's recordings of a device come in within three working days, not 24 hours.
+
+The ledger gets a commitment to the reason. What was recorded stays: one reason for a device and a day.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from pipeline.access import NoRight, active_user
+from storage.catalogue import custody
+from storage.catalogue.catalogue import Catalogue
+from storage.catalogue.tables import Delay, Device, Docking, Recording, User
+from storage.clock import Clock, new_id
+from storage.errors import Conflict, NotFound, Refused
+from storage.ledger import commitment
+from storage.records import Actor, CustodyEvent, Role
+
+MAX_WORDS = 2000
+BACK = timedelta(days=366)  # older days are history: a reason now would explain nothing
+
+
+class Delays:
+    def __init__(self, catalogue: Catalogue, clock: Clock) -> None:
+        self._catalogue, self._clock = catalogue, clock
+
+    def record(self, user_id: str, device: str, day: date, reason: str, *, today: date) -> str:
+        """Record why what `device` recorded (or brought) on the local `day` comes later; returns its identifier.
+
+        An officer does it for a device of their own, an archivist for any. Raises Refused (no reason, a day to come
+        or long past, no right), NotFound (nothing is known of the device), Conflict (the day has a reason already).
+        """
+        reason, device = reason.strip(), device.strip()
+        if not 4 <= len(reason) <= MAX_WORDS:
+            raise Refused("请写明特殊情况的原因（4至2000字）。", "give the reason in 4 to 2000 characters")
+        if not today - BACK <= day <= today:
+            raise Refused("日期应为今天或过去一年内。", "the day is today or lies within the past year")
+        made = commitment.make(reason)
+        with self._catalogue.write() as session:
+            user = active_user(session, user_id)
+            _refuse_unknown(session, device)
+            _refuse_stranger(session, user, device)
+            if session.scalar(select(Delay.id).where(Delay.device_serial == device, Delay.day == day)) is not None:
+                raise Conflict("该设备当日的原因已经登记，不能更改。", "the device has a reason for that day already")
+            row = Delay(
+                id=new_id(),
+                device_serial=device,
+                day=day,
+                reason=reason,
+                salt=made.salt.hex(),
+                made_by=user.id,
+                made=self._clock(),
+            )
+            session.add(row)
+            payload = {"delay": row.id, "rule": "UP-24H", "day": day.isoformat(), "reason": made.as_json()}
+            actor, subject = Actor("user", user.login), f"device:{device}"
+            custody.record(session, CustodyEvent(new_id(), "delay.recorded", row.made, actor, subject, payload))
+            return row.id
+
+
+def may_record(user: User, owner: str | None) -> bool:
+    """Whether `user` may give reasons for a device registered to the user `owner`."""
+    return Role.ARCHIVIST in user.roles or (Role.OFFICER in user.roles and owner == user.id)
+
+
+def _refuse_unknown(session: Session, device: str) -> None:
+    seen = (
+        exists().where(Device.serial == device),
+        exists().where(Docking.device_serial == device),
+        exists().where(Recording.device_serial == device),
+    )
+    if not device or not any(session.scalar(select(each)) for each in seen):
+        raise NotFound("没有这台设备的记录。", "nothing is known of this device")
+
+
+def _refuse_stranger(session: Session, user: User, device: str) -> None:
+    found = session.get(Device, device)
+    if not may_record(user, found.officer_id if found else None):
+        raise NoRight(
+            "原因由该设备的执法人员或档案管理员登记。", "the device's officer or an archivist records the reason"
+        )
