@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 State = tuple[int, int, int]
@@ -28,15 +28,22 @@ class Settling:
         """Whether any file has yet to settle."""
         return bool(self._since)
 
-    def settled(self, files: Mapping[Path, State]) -> list[Path]:
-        """Of all files that are there now, those that have not changed for long enough."""
+    def settled(self, files: Mapping[Path, State], at_once: Collection[Path] = ()) -> list[Path]:
+        """Of all files there are now, those that have not changed for long enough. `at_once`: known to be whole."""
         present = time.monotonic()
         before = self._since
         self._since = {
             path: before[path] if path in before and before[path][0] == state else (state, present)
             for path, state in files.items()
         }
+        for path in at_once:
+            if path not in before:
+                self._since[path] = (files[path], present - self._seconds)
         return [path for path, (_, since) in self._since.items() if present - since >= self._seconds]
+
+    def stood(self, path: Path) -> float:
+        """For how many seconds the file has stood still."""
+        return time.monotonic() - self._since[path][1]
 
     def put_off(self, path: Path) -> None:
         """Try this one again later, not at the next look."""

@@ -103,7 +103,7 @@ def _find(session: Session, subject: str) -> _Found:
     found = look(session, name) if look else None
     if found is None:
         raise NotFound(
-            f"没有 {subject}；可写 request:、excuse:、delay:、description:、erasure:、case: 加编号，或 user: 加登录名。",
+            f"没有 {subject}；可写 request:、excuse:、delay:、description:、erasure:、case: 加编号或 user: 登录名。",
             f"there is no {subject}: write request:, excuse:, delay:, description:, erasure: or case: and an "
             "identifier, user: and a login",
         )

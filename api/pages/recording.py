@@ -20,6 +20,7 @@ from api.signin import Checked, Reader
 from api.web import Here, Web
 from pipeline.access import NoRight
 from pipeline.cases import WORKERS
+from pipeline.descriptions import of_recording
 from pipeline.pictures import shown
 from pipeline.strips import Strips
 from storage.catalogue import recordings as catalogue
@@ -60,6 +61,7 @@ def show(
             raise NotFound("没有这份音像记录。", "there is no such recording")
         asked = worklist.requests(session, requester=who.user.id, recording=recording_id)[0]
         cases = _open_cases(session) if dossier.case is None else []
+        described = of_recording(session, recording_id)
     view = web.services.access.grant_for(who.user.id, recording_id, RequestKind.VIEW)
     strips = _pictures(web, dossier, view) if pictures else Strips({}, {}, {})
     values = (
@@ -79,6 +81,7 @@ def show(
         pictures=pictures,
         pending={row.request.kind for row in asked if row.request.state == RequestState.PENDING},
         cases=cases,
+        described=described,
         witnesses=web.services.cosigning is not None,
         **values,
     )

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from ingest.settling import Settling
 from ingest.watch import Watcher
+from ingest.watched import Taking
 from pipeline.bootstrap import Services, wire
 from pipeline.settings import Settings
 from storage.catalogue.tables import Original, Recording
@@ -32,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "watched"
 
 
-def watcher(services: Services, folder: Path) -> Watcher:
+def watcher(services: Services, folder: Path, *, settle: float = 0, alone: float = 600) -> Watcher:
     """Ready, without its thread: the tests call `scan` themselves. A file settles the moment it is seen."""
-    made = Watcher(services, folder, settle=0)
+    made = Watcher(services, folder, settle=settle, alone=alone)
     made.prepare()
     return made
 
@@ -117,7 +118,7 @@ def test_a_crash_before_the_move_ends_in_the_same_receipt(
 ) -> None:
     made = watcher(services, folder)
     (folder / "LH00099_1.MP4").write_bytes(b"video")
-    monkeypatch.setattr(Watcher, "_move", _cut)
+    monkeypatch.setattr(Taking, "_receive", _cut)
     with pytest.raises(KeyboardInterrupt):
         made.scan()
     monkeypatch.undo()
