@@ -18,6 +18,7 @@ from api.commands import (
     key,
     ledger,
     station,
+    station_key,
     timestamps,
     up,
     user,
@@ -42,6 +43,7 @@ def make_cli() -> typer.Typer:
     cli.command("worker")(up.worker)
     cli.command("ingest")(up.ingest)
     cli.command("dock")(dock.dock)
+    cli.add_typer(station_key.make(), name="station", help="采集站：登记与密钥 · A docking station's own key")
     cli.command("verify")(verify.verify)
     cli.command("export")(export.export)
     cli.command("demo")(demo.demo)

@@ -6,10 +6,7 @@ the JSON again.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import json
 import re
 import unicodedata
 from collections import Counter
@@ -17,14 +14,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ingest import signed
 from storage.errors import Refused
 
 SCHEMA = "liuhen.docking/1"
-DOMAIN = b"liuhen docking manifest v1\n"  # signed before the bytes, so that no other message passes for a manifest
 MAX_BYTES = 16 << 20
 MAX_FILES = 50_000
 MAX_PATH = 1024  # characters
@@ -69,33 +65,64 @@ Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_check
 CardPath = Annotated[str, AfterValidator(check_path)]
 
 
-class _Part(BaseModel):
+Seconds = Annotated[float, Field(ge=-1e10, le=1e10, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """An object of a message: no field of an unknown name, none of another type."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class DeviceLine(_Part):
+class DeviceLine(Part):
+    """`named_by`: what told the serial. `quarantine`: nothing did; the serial is made from the card (UNKNOWN-…)."""
+
     serial: Name
     model: Annotated[str, Field(max_length=100), AfterValidator(_check_name)] = ""
+    named_by: Literal["", "operator", "settings", "note", "names", "label"] = ""
+    quarantine: bool = False
 
 
-class FileLine(_Part):
-    """One file on the card. `size` in bytes, `modified` as the card's directory says."""
+class ClockLine(Part):
+    """The station's clock by its kernel (adjtimex): held for synchronised or not, its estimated error in seconds, and
+    by how many seconds it was set while the agent ran. None: not known.
+    """
+
+    synchronised: bool | None = None
+    error: Seconds | None = None
+    jumped: Seconds = 0.0
+
+
+class CameraClock(Part):
+    """How far the camera's clock is ahead of the station's, in seconds. `bound` "at-least": it may be further ahead."""
+
+    offset: Seconds
+    bound: Literal["exact", "at-least"]
+    source: Literal["device.json", "newest-file"]
+
+
+class FileLine(Part):
+    """One file on the card. `size` in bytes, `modified` as the card's directory says.
+
+    `not_uploaded`: why it is listed only; empty for all that is to be brought over.
+    """
 
     path: CardPath
     size: Annotated[int, Field(ge=0, le=1 << 50)]
     modified: Time
     sha256: Hash
     root: Hash
+    not_uploaded: Annotated[str, Field(max_length=200), AfterValidator(_check_name)] = ""
 
 
-class UnreadableLine(_Part):
+class UnreadableLine(Part):
     """A file that is on the card and could not be read, and why: listed, so that nobody can say it was never there."""
 
     path: CardPath
     why: Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
 
 
-class Manifest(_Part):
+class Manifest(Part):
     schema_: Annotated[Literal["liuhen.docking/1"], Field(alias="schema")]
     station: Name
     device: DeviceLine
@@ -103,17 +130,15 @@ class Manifest(_Part):
     nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     files: Annotated[list[FileLine], Field(max_length=MAX_FILES)]
     unreadable: Annotated[list[UnreadableLine], Field(max_length=MAX_FILES)] = []
+    clock: ClockLine | None = None
+    camera_clock: CameraClock | None = None
 
 
 def parse(content: bytes) -> Manifest:
     """Read a manifest strictly. Raises Refused that names the first thing wrong."""
     try:
-        manifest = Manifest.model_validate(json.loads(content.decode("utf-8"), object_pairs_hook=_unique))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _malformed(f"{where}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
+        manifest = signed.read(Manifest, content)
+    except ValueError as error:
         raise _malformed(str(error)) from error
     paths = Counter(line.path for line in manifest.files)
     if paths and (twice := paths.most_common(1)[0])[1] > 1:
@@ -123,7 +148,7 @@ def parse(content: bytes) -> Manifest:
 
 def encode(fields: Mapping[str, Any]) -> bytes:
     """The manifest's bytes, to be signed and sent as they are."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return signed.encode(dict(fields))
 
 
 def digest(content: bytes) -> str:
@@ -132,24 +157,12 @@ def digest(content: bytes) -> str:
 
 def sign(content: bytes, key: Ed25519PrivateKey) -> str:
     """The value of the `Liuhen-Signature` header."""
-    return base64.b64encode(key.sign(DOMAIN + content)).decode("ascii")
+    return signed.sign(signed.MANIFEST, content, key)
 
 
 def signed_by(content: bytes, signature: str, public_key: str) -> bool:
     """Whether `signature` (base64) over the manifest is by `public_key` (base64 of the 32 raw bytes)."""
-    try:
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
-        key.verify(base64.b64decode(signature, validate=True), DOMAIN + content)
-    except (InvalidSignature, binascii.Error, ValueError):
-        return False
-    return True
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a field stands twice in one object")
-    return fields
+    return signed.signed_by(signed.MANIFEST, content, signature, public_key)
 
 
 def _malformed(what: str) -> Refused:

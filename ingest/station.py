@@ -18,20 +18,27 @@ SCHEMA = "liuhen.station/1"
 
 @dataclass(frozen=True, slots=True)
 class StationKey:
-    """`log`: the ledger's public key (C2SP vkey), pinned when the station was enrolled."""
+    """`log`: the ledger's public key (C2SP vkey), pinned when the station was enrolled.
+
+    `following`: the key that the server has been asked to take instead of `key`; it has not answered yet.
+    """
 
     station: str
     key: Ed25519PrivateKey
     log: str
+    following: Ed25519PrivateKey | None = None
 
     def save(self, path: Path) -> None:
         """Write the key file, readable by its owner only. Raises Refused when it exists: a key is never overwritten."""
         if path.exists():
             raise Refused(f"密钥文件“{path}”已存在，不会覆盖。", f"the key file “{path}” exists and is not overwritten")
-        pem = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        fields = {"schema": SCHEMA, "station": self.station, "private_key": pem.decode("ascii"), "log": self.log}
+        self.replace(path)
+
+    def replace(self, path: Path) -> None:
+        """Write the key file over the one that is there: after any crash it is the old one or the new one, whole."""
+        fields = {"schema": SCHEMA, "station": self.station, "private_key": as_pem(self.key), "log": self.log}
+        if self.following is not None:
+            fields["next_key"] = as_pem(self.following)
         durable.write(path, json.dumps(fields, ensure_ascii=False, indent=1).encode() + b"\n", mode=0o600)
 
 
@@ -41,20 +48,32 @@ def load(path: Path) -> StationKey:
         fields = json.loads(path.read_bytes().decode("utf-8"))
         if fields["schema"] != SCHEMA:
             raise ValueError(f"schema {fields['schema']!r}")  # noqa: TRY301
-        key = serialization.load_pem_private_key(fields["private_key"].encode(), password=None)
+        key = from_pem(fields["private_key"])
+        following = from_pem(fields["next_key"]) if "next_key" in fields else None
         note.parse_vkey(fields["log"])
         station = str(fields["station"])
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
     except (ValueError, TypeError, KeyError, AttributeError, IntegrityError) as error:
         raise _unusable(path, f"{type(error).__name__}: {error}") from error
+    return StationKey(station, key, fields["log"], following)
+
+
+def as_pem(key: Ed25519PrivateKey) -> str:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode("ascii")
+
+
+def from_pem(pem: str) -> Ed25519PrivateKey:
+    """Raises ValueError or TypeError."""
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise _unusable(path, "not an Ed25519 key")
-    return StationKey(station, key, fields["log"])
+        raise TypeError("not an Ed25519 key")
+    return key
 
 
 def _unusable(path: Path, why: str) -> Refused:
     return Refused(
-        f"采集站密钥文件“{path}”无法使用（{why}）；请用 liuhen admin station add 生成。",
-        f"the station key file “{path}” can't be used ({why}): make one with liuhen admin station add",
+        f"采集站密钥文件“{path}”无法使用（{why}）；请重新登记采集站（liuhen station enrol）。",
+        f"the station key file “{path}” can't be used ({why}): enrol the station anew (liuhen station enrol)",
     )

@@ -20,10 +20,54 @@ Name = Annotated[str, typer.Argument(help="采集站名称 · the station's name
 
 def make() -> typer.Typer:
     cli = typer.Typer(no_args_is_help=True)
+    cli.command("invite")(invite)
     cli.command("add")(add)
+    cli.command("keys")(keys)
     cli.command("list")(list_stations)
     cli.command("revoke")(revoke)
     return cli
+
+
+def invite(
+    name: Name,
+    *,
+    place: Annotated[str, typer.Option(help="所在地点 · where it stands")] = "",
+    hours: Annotated[int, typer.Option(help="有效期（小时）· hours for which the code is good")] = 24,
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON · print JSON")] = False,
+) -> None:
+    """生成一次性登记码：新站登记，或已登记的站换新密钥（密钥丢失、停用后） · Make a one-time code for a station.
+
+    For a new station, or for a new key of one that is enrolled (lost, stolen, revoked). It is shown once.
+    """
+    import json
+
+    from ingest.enrolment import Enrolment
+    from ingest.invitation import fingerprint
+    from pipeline.bootstrap import log_vkey
+    from storage.clock import iso, now
+
+    with _catalogue(data) as (settings, catalogue):
+        made = Enrolment(catalogue, now).invite(name, place, log_vkey(settings, catalogue), hours=hours)
+    if as_json:
+        fields = {"station": name, "code": made.code, "expires": iso(made.expires), "ledger": fingerprint(made.log)}
+        typer.echo(json.dumps(fields, ensure_ascii=False))
+        return
+    typer.echo(f"采集站 {name} 的登记码（只显示这一次）· one-time code, shown only now:   {made.code}")
+    typer.echo(f"有效至 good until: {iso(made.expires)}")
+    typer.echo(f"存证链指纹 ledger: {fingerprint(made.log)}   采集站应显示同样的 · the station must show the same")
+    typer.echo(f"在采集站运行 at the station: liuhen station enrol --server URL --code {made.code} --out {name}.json")
+
+
+def keys(name: Name, data: Data = None) -> None:
+    """列出采集站的历次密钥 · List the keys that a station has had."""
+    from storage.catalogue import stations
+
+    with _catalogue(data) as (_, catalogue), catalogue.read() as session:
+        rows = stations.keys(session, name)
+    for each in rows:
+        state = f"至 until {_iso(each.until)}" if each.until else "在用 in use"
+        typer.echo(f"{each.public_key}\t{_iso(each.since)}\t{state}")
 
 
 def add(
@@ -32,7 +76,7 @@ def add(
     place: Annotated[str, typer.Option(help="所在地点 · where it stands")] = "",
     data: Data = None,
 ) -> None:
-    """登记采集站并生成密钥 · Enrol a station and make its key file. The private key is nowhere else."""
+    """登记采集站并在此生成密钥文件 · Enrol a station and make its key file here."""
     from ingest.enrolment import Enrolment
     from pipeline.bootstrap import log_vkey
     from storage.clock import now
