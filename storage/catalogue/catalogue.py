@@ -2,7 +2,7 @@
 
 SQLite is the default, PostgreSQL a setting. SQLite 3.7.0–3.51.2 can lose a WAL reset when two connections write and
 checkpoint at once, so for SQLite every write transaction of every process holds one file lock: one writer, which also
-does the checkpoints. Readers never wait. Commits leave the syncing of the log to `GroupSync`.
+does the checkpoints. Readers never wait. Commits leave the syncing of the log to `settle`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from storage.catalogue.groupsync import GroupSync, WriteAheadLog
+from storage.catalogue.wal import WriteAheadLog
 from storage.errors import Transient
+from storage.together import Together
 
 LOCK_WAIT = 30.0  # seconds; a write transaction takes milliseconds, so this is only met when a disk hangs
 
@@ -34,7 +35,8 @@ class Catalogue:
         self.engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _server_engine(parsed)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._writer = _WriterLock(parsed)
-        self._log = GroupSync(self._flush_of(parsed))
+        self._log = self._log_of(parsed)
+        self._synced = Together(self._sync)
 
     def migrate(self) -> None:
         """Bring the schema up to date (Alembic). Safe to call at every start."""
@@ -59,12 +61,12 @@ class Catalogue:
         """One durable transaction: all of it or nothing. Raises Transient when the database is down or locked."""
         with _clear_errors(), self._writer, self._sessions() as session, session.begin():
             yield session
-        self._log.sync()
+        self.settle()
 
     def settle(self) -> None:
         """Make durable what anybody has committed, in any process. For who reads a row and acts outside the database:
         its writer may not have been answered yet. Raises Transient."""
-        self._log.sync()
+        self._synced.do(None)
 
     def scrub(self) -> None:
         """Rebuild the database's files so that nothing overwritten or deleted is left in them.
@@ -81,10 +83,16 @@ class Catalogue:
         if busy:
             raise _down("others are reading, so the erased words are still in its log; stop the service and try again")
 
-    def _flush_of(self, url: URL) -> Callable[[], None]:
-        """What makes commits durable. A server does it in each commit; a database in memory never is."""
+    def _log_of(self, url: URL) -> WriteAheadLog | None:
+        """What makes commits durable. A server does it itself in each commit; a database in memory never is."""
         file = url.database if url.get_backend_name() == "sqlite" else None
-        return WriteAheadLog(Path(file), self._copy_log).flush if file and file != ":memory:" else lambda: None
+        return WriteAheadLog(Path(file), self._copy_log) if file and file != ":memory:" else None
+
+    def _sync(self, waiting: Sequence[None]) -> Sequence[None]:
+        """For all who have committed by now (ADR 16)."""
+        if self._log is not None:
+            self._log.flush()
+        return waiting
 
     def _copy_log(self) -> None:
         with _clear_errors(), self._writer, contextlib.closing(self.engine.raw_connection()) as pooled:
@@ -138,7 +146,7 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _durable(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's own BEGIN below, so that reads get a snapshot too
-        # NORMAL: the log is synced before each checkpoint, and by `GroupSync` before anybody is answered.
+        # NORMAL: the log is synced before each checkpoint, and by `settle` before anybody is answered.
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=8000"):
             connection.execute(f"PRAGMA {pragma}")
 

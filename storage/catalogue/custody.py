@@ -18,21 +18,25 @@ _INSERT = text(
 ).bindparams(bindparam("time", type_=Utc()), bindparam("draft", type_=LargeBinary()))
 
 
-def record(session: Session, event: CustodyEvent) -> None:
-    """Put `event` into the outbox, in the transaction that holds its cause. The same event id again changes nothing.
+def record(session: Session, *events: CustodyEvent) -> None:
+    """Put `events` into the outbox, in the transaction that holds their cause. The same event id again changes nothing.
 
     The draft is the entry's JSON without `prev`, which only the sequencer knows (docs/ledger.md). Raises Refused
-    when the event could never be published: over 65,535 bytes, or not plain JSON.
+    when an event could never be published: over 65,535 bytes, or not plain JSON.
     """
-    row = {
-        "event_id": event.id,
-        "subject": event.subject,
-        "event": event.event,
-        "time": event.time,
-        "draft": encode_draft(event),
-    }
-    session.flush()  # the rows that caused it come first
-    session.execute(_INSERT, row)
+    rows = [
+        {
+            "event_id": event.id,
+            "subject": event.subject,
+            "event": event.event,
+            "time": event.time,
+            "draft": encode_draft(event),
+        }
+        for event in events
+    ]
+    session.flush()  # the rows that caused them come first
+    if rows:
+        session.execute(_INSERT, rows)
 
 
 def is_recorded(session: Session, event_id: str) -> bool:

@@ -37,18 +37,33 @@ def enqueue(
     args: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the job in its cause's transaction, to run at once or at `run_at`. A known `key` changes nothing."""
-    if session.scalar(select(Job.id).where(Job.key == key)) is not None:
-        return
-    session.add(
-        Job(
-            id=new_id(),
-            kind=kind.value,
-            subject=subject,
-            key=key,
-            args=dict(args or {}),
-            run_at=run_at or now,
-            created=now,
-        )
+    if session.scalar(select(Job.id).where(Job.key == key)) is None:
+        session.add(_job(kind, subject, key=key, now=now, run_at=run_at, args=args))
+
+
+def enqueue_all(session: Session, kind: JobKind, subjects: Mapping[str, str], *, now: datetime) -> None:
+    """Jobs to run at once, as `enqueue` writes them. `subjects`: the subject of each by its key."""
+    known = set(session.scalars(select(Job.key).where(Job.key.in_(subjects))))
+    session.add_all(_job(kind, subject, key=key, now=now) for key, subject in subjects.items() if key not in known)
+
+
+def _job(
+    kind: JobKind,
+    subject: str,
+    *,
+    key: str,
+    now: datetime,
+    run_at: datetime | None = None,
+    args: Mapping[str, Any] | None = None,
+) -> Job:
+    return Job(
+        id=new_id(),
+        kind=kind.value,
+        subject=subject,
+        key=key,
+        args=dict(args or {}),
+        run_at=run_at or now,
+        created=now,
     )
 
 

@@ -83,14 +83,17 @@ def from_index(catalogue: Catalogue, first: int, limit: int) -> list[Sequenced]:
     return [_sequenced(first + position, *row) for position, row in enumerate(rows)]
 
 
-def find(catalogue: Catalogue, event_id: str) -> Sequenced | None:
-    """The entry of an event, None while it has no index. Raises LookupError when there is no such event."""
+def find(catalogue: Catalogue, event_ids: Sequence[str]) -> dict[str, Sequenced | None]:
+    """The entries of events by their identifiers, None while one has no index.
+
+    Raises LookupError naming an event that is not there.
+    """
     with catalogue.read() as session:
-        query = select(Entry.event_id, Entry.index, Entry.body, Entry.leaf).where(Entry.event_id == event_id)
-        row = session.execute(query).one_or_none()
-    if row is None:
-        raise LookupError(event_id)
-    return None if row[1] is None else _sequenced(row[1], *row)
+        query = select(Entry.event_id, Entry.index, Entry.body, Entry.leaf).where(Entry.event_id.in_(event_ids))
+        found = {row[0]: None if row[1] is None else _sequenced(row[1], *row) for row in session.execute(query)}
+    if missing := set(event_ids) - found.keys():
+        raise LookupError(min(missing))
+    return found
 
 
 def keys(catalogue: Catalogue, first: Ed25519Verifier) -> LogKeys:

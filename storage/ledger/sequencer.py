@@ -148,14 +148,15 @@ class Sequencer:
 
         Raises NotFound, Transient (not published yet), IntegrityError (database and log disagree).
         """
-        found = self._find(event_id)
+        return self.receipts([event_id])[event_id]
+
+    def receipts(self, event_ids: Sequence[str]) -> dict[str, bytes]:
+        """The receipts of several events, all against one checkpoint. Raises as `receipt` does."""
         signed = self.checkpoint()
         head = self._signatory.read(signed)
-        if found is None or found.index >= head.size:
-            raise _not_yet(event_id)
-        path = merkle.inclusion_proof(found.index, head.size, self._tree.reader(head.size))
-        merkle.verify_inclusion(found.index, head.size, found.leaf, path, head.root)
-        return Proof(found.index, tuple(path), signed, found.body).encode()
+        read = self._tree.reader(head.size)
+        entries = self._find(event_ids)
+        return {each: _receipt(each, entries[each], signed, head, read) for each in entries}
 
     def keys(self) -> LogKeys:
         """The log's public keys over time, as the database has them."""
@@ -311,16 +312,16 @@ class Sequencer:
         return check
 
     def _look_up(self, event_id: str) -> Published | None:
-        found = self._find(event_id)
+        found = self._find([event_id])[event_id]
         if found is None or found.index >= self._signatory.read(self.checkpoint()).size:
             return None
         return Published(found.index, found.body)
 
-    def _find(self, event_id: str) -> Sequenced | None:
+    def _find(self, event_ids: Sequence[str]) -> dict[str, Sequenced | None]:
         try:
-            return outbox.find(self._catalogue, event_id)
-        except LookupError:
-            raise NotFound("没有这一存证事件。", f"there is no event {event_id} to be logged") from None
+            return outbox.find(self._catalogue, event_ids)
+        except LookupError as error:
+            raise NotFound("没有这一存证事件。", f"there is no event {error} to be logged") from None
 
     def _run(self) -> None:
         last = False
@@ -354,6 +355,14 @@ class Sequencer:
             self._failure = None if isinstance(failure, Transient) else failure
             self._news.notify_all()
         return self._failure is None
+
+
+def _receipt(event_id: str, found: Sequenced | None, signed: bytes, head: Checkpoint, read: merkle.HashReader) -> bytes:
+    if found is None or found.index >= head.size:
+        raise _not_yet(event_id)
+    path = merkle.inclusion_proof(found.index, head.size, read)
+    merkle.verify_inclusion(found.index, head.size, found.leaf, path, head.root)
+    return Proof(found.index, tuple(path), signed, found.body).encode()
 
 
 def _not_yet(event_id: str) -> Transient:

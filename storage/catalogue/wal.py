@@ -1,55 +1,17 @@
-"""One sync of SQLite's write-ahead log for all transactions that were committed meanwhile (ADR 16).
+"""SQLite's write-ahead log, synced once for all transactions that were committed meanwhile (ADR 16).
 
-With `synchronous=FULL` SQLite syncs its log inside each commit, while the one writer's lock is held: sixteen callers wait
-for sixteen syncs, one after the other. Here it commits without (`synchronous=NORMAL`), and whoever has committed waits,
-outside the lock, for a sync that began after his commit; the first to come makes it for all. Nobody is answered before.
+With `synchronous=FULL` SQLite syncs its log inside each commit, while the one writer's lock is held: sixteen callers
+wait for sixteen syncs, one after the other. Here it commits without (`synchronous=NORMAL`), and whoever has committed
+waits, outside the lock, for a sync that began after his commit; one serves all. Nobody is answered before.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from storage import durable
-
-
-class GroupSync:
-    """Lets many threads share one `flush`."""
-
-    def __init__(self, flush: Callable[[], None]) -> None:
-        self._flush = flush
-        self._turn = threading.Condition()
-        self._asked = 0
-        self._done = 0
-        self._running = False
-
-    def sync(self) -> None:
-        """Come back after a whole run of `flush` that began after this call. Raises what `flush` raises.
-
-        A run that fails counts for nobody: each of those who wait makes one of his own, or shares a later one.
-        """
-        with self._turn:
-            self._asked += 1
-            mine = self._asked
-            while self._done < mine:
-                if self._running:
-                    self._turn.wait()
-                else:
-                    self._lead()
-
-    def _lead(self) -> None:
-        """For all who have asked by now. Who asks while it runs may have committed too late for it."""
-        upto, self._running = self._asked, True
-        self._turn.release()
-        try:
-            self._flush()
-        finally:
-            self._turn.acquire()
-            self._running = False
-            self._turn.notify_all()
-        self._done = max(self._done, upto)
 
 
 class WriteAheadLog:

@@ -6,15 +6,13 @@ import errno
 import os
 import shutil
 import sqlite3
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from storage.catalogue import groupsync
+from storage.catalogue import wal
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.groupsync import GroupSync
 from storage.catalogue.tables import Device
 from storage.clock import now
 from storage.errors import Transient
@@ -28,7 +26,7 @@ class Disk:
         self.syncs = 0
         self.failing = False
         self._real = os.fdatasync
-        monkeypatch.setattr(groupsync.os, "fdatasync", self._sync)
+        monkeypatch.setattr(wal.os, "fdatasync", self._sync)
 
     def _sync(self, handle: int) -> None:
         if self.failing:
@@ -128,67 +126,9 @@ def test_the_name_of_a_new_log_is_durable_with_its_first_answer(
     catalogue.close()
     assert not (tmp_path / "liuhen.db-wal").exists()
     synced: list[Path] = []
-    monkeypatch.setattr(groupsync.durable, "sync_directory", synced.append)
+    monkeypatch.setattr(wal.durable, "sync_directory", synced.append)
     again = Catalogue(str(catalogue.engine.url))
     add(again, "LH1")
     add(again, "LH2")
     assert synced == [tmp_path]
     again.close()
-
-
-def test_many_share_a_sync_that_began_after_they_asked() -> None:
-    begun, go = threading.Event(), threading.Event()
-    runs: list[int] = []
-
-    def flush() -> None:
-        runs.append(waiting())
-        begun.set()
-        assert go.wait(30)
-
-    group = GroupSync(flush)
-
-    def waiting() -> int:
-        return group._asked
-
-    first = threading.Thread(target=group.sync)
-    first.start()
-    assert begun.wait(30)
-    others = [threading.Thread(target=group.sync) for _ in range(10)]
-    for each in others:
-        each.start()
-    while waiting() < 11:
-        pass
-    assert runs == [1]
-    go.set()
-    for each in (first, *others):
-        each.join()
-    assert runs == [1, 11], "the ten came after the first run had begun: one more, for all of them"
-
-
-def test_a_run_that_fails_counts_for_nobody() -> None:
-    begun, go = threading.Event(), threading.Event()
-    answers: list[str] = []
-
-    def flush() -> None:
-        begun.set()
-        assert go.wait(30)
-        raise Transient("坏", "bad")
-
-    group = GroupSync(flush)
-
-    def ask() -> None:
-        try:
-            group.sync()
-        except Transient:
-            answers.append("failed")
-        else:
-            answers.append("synced")
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for each in threads:
-        each.start()
-    assert begun.wait(30)
-    go.set()
-    for each in threads:
-        each.join()
-    assert answers == ["failed"] * 3
