@@ -27,6 +27,7 @@ from pipeline.jobs import Finish, Progress
 from pipeline.known import Known, known_of
 from pipeline.policy import Deep
 from pipeline.tier import queue_keeping
+from pipeline.wearers import set_officer
 from storage.blobs.contract import BlobStore
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
@@ -129,6 +130,7 @@ class Analyse:
         session.add(Analysis(id=new_id(), recording_id=recording_id, verdict=verdict.value, report=report, made=now))
         recording.report, recording.verdict = report, verdict.value
         recording.kind, recording.started, recording.duration = _facts(report)
+        set_officer(session, recording, now, SERVICE)
         custody.record(session, _analysed(recording, report, verdict, now))
         for file in report["files"]:
             if file["verdict"] != Verdict.UNREADABLE:

@@ -24,8 +24,9 @@ from storage import durable
 from storage.blobs.contract import BlobStore
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
+from storage.catalogue.assignments import officer_at
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Device, Docking, Original, Recording, Station
+from storage.catalogue.tables import Docking, Original, Recording, Station
 from storage.clock import Clock, new_id
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent, Digest, JobKind, RetentionClass
@@ -189,12 +190,11 @@ class Intake:
     def _new_recording(
         self, session: Session, arrival: Arrival, series: str, now: datetime, recording_id: str
     ) -> Recording:
-        device = session.get(Device, arrival.device)
         recording = Recording(
             id=recording_id,
             series=series,
             device_serial=arrival.device,
-            officer_id=device.officer_id if device else None,
+            officer_id=officer_at(session, arrival.device, arrival.modified or now),
             station_id=arrival.station,
             retention=RetentionClass.FIVE_YEARS.value,
             keep_until=keep_until(RetentionClass.FIVE_YEARS, now, self._retention),
