@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pipeline.history import vanished
+from pipeline.officers import conclude_anew
 from pipeline.wearers import set_officer
 from storage.catalogue import assignments, custody
 from storage.catalogue.catalogue import Catalogue
@@ -94,7 +95,8 @@ def assign(
         payload = {"device": serial, "officer": officer.login if officer else None, "since": iso(since)}
         custody.record(session, CustodyEvent(new_id(), "device.assigned", now, by, f"device:{serial}", payload))
         for recording in assignments.recordings_since(session, serial, since):
-            set_officer(session, recording, now, by)
+            if set_officer(session, recording, now, by) and recording.verdict is not None:
+                conclude_anew(session, recording, clock)
 
 
 def identify(catalogue: Catalogue, clock: Clock, unknown: str, serial: str, *, by: Actor) -> int:
@@ -161,3 +163,5 @@ def _move(session: Session, recording: Recording, serial: str, now: datetime, by
     subject = f"recording:{recording.id}"
     custody.record(session, CustodyEvent(new_id(), "device.identified", now, by, subject, payload))
     set_officer(session, recording, now, by)
+    if recording.verdict is not None:
+        conclude_anew(session, recording, lambda: now)
