@@ -2,7 +2,8 @@
 
 可清除 (safe to wipe) is said of a file only when its receipt has been verified offline with the ledger's public key
 that was pinned at enrolment (or one it handed over to), speaks of these very bytes, and lies durably in the station's
-journal.
+journal. The bytes are those that were read from the card in this docking: what the journal remembers of an earlier one
+saves hashing before the upload, never reading before the word.
 """
 
 from __future__ import annotations
@@ -10,20 +11,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ingest import manifest as manifests
+from ingest import mounts, results
 from ingest.card import Card, CardFile, Changed, Unreadable, hash_card_file, list_card
 from ingest.client import Mislabelled, ServerClient, Wanted
-from ingest.device import NOTES, find_device
+from ingest.device import NOTES, Identity, Known, card_id, find_device
 from ingest.journal import Journal
-from ingest.manifest import DeviceLine
+from ingest.progress import CardProgress
+from ingest.results import Outcome, Result, card_error
 from ingest.station import StationKey
+from ingest.station_clock import StationClock, camera_clock
 from ingest.trust import LogTrust
 from storage.clock import Clock, iso
-from storage.errors import IntegrityError, LiuhenError, Refused
+from storage.errors import IntegrityError, LiuhenError, Transient
 from storage.ledger.proof import VerifiedReceipt
 from storage.records import Digest
 
@@ -33,140 +36,215 @@ Told = Callable[[str, str, int], None]
 """Hears of progress: stage ("hash" or "send"), path, bytes done so far of that file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one file. `safe`: its receipt is verified and kept at `receipt`. `note`: it was only listed."""
-
-    path: str
-    size: int
-    sha256: str | None
-    safe: bool
-    zh: str
-    en: str
-    receipt: Path | None = None
-    note: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "size": self.size,
-            "sha256": self.sha256,
-            "safe": self.safe,
-            "zh": self.zh,
-            "en": self.en,
-            "receipt": str(self.receipt) if self.receipt else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a card."""
-
-    docking: str
-    device: DeviceLine
-    results: tuple[Result, ...]
-
-    @property
-    def safe(self) -> bool:
-        """Whether the camera may be wiped (可清除): every file that is no note about the camera itself is safe."""
-        return all(result.safe or result.note for result in self.results)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "docking": self.docking,
-            "device": self.device.serial,
-            "safe_to_wipe": self.safe,
-            "files": [result.as_json() for result in self.results],
-        }
-
-
 class Agent:
     """Docks cards with one server. Nothing on a card is changed."""
 
-    def __init__(self, client: ServerClient, key: StationKey, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: ServerClient,
+        key: StationKey,
+        journal: Journal,
+        clock: Clock,
+        *,
+        cameras: Mapping[str, str] | None = None,
+        station_clock: StationClock | None = None,
+    ) -> None:
         self._client = client
         self._key = key
         self._journal = journal
         self._clock = clock
-        self._trust = LogTrust(key.log, journal, client.rotations)
+        self._cameras = cameras or {}
+        self._station_clock = station_clock or StationClock()
+        self.trust = LogTrust(key.log, journal, client.rotations)
 
-    def dock(self, root: Path, serial: str | None, told: Told, listed: Callable[[Card], None]) -> Outcome:
+    def dock(
+        self,
+        root: Path,
+        serial: str | None,
+        told: Told,
+        listed: Callable[[Card], None],
+        progress: CardProgress | None = None,
+    ) -> Outcome:
         """Do everything for one card. `listed` hears what is on it.
 
         Errors of one file end in its result; an error of the station or the server is raised (Refused, Transient).
         """
+        volume = mounts.volume_at(root)
         card = list_card(root)
-        device = find_device(root, (file.path for file in card.files), serial)
         listed(card)
-        digests, failed = _hash_all(card, told)
-        content = manifests.encode(self._manifest(device, digests, [*card.unreadable, *failed]))
+        known = Known(serial, volume.uuid, volume.label, self._cameras)
+        seen = progress or CardProgress(card_id(card, known), str(root))
+        seen.listed(card)
+        identity = find_device(card, known)
+        seen.named(card_id(card, known), identity)
+
+        def tell(stage: str, path: str, done: int) -> None:
+            seen.told(stage, path, done)
+            told(stage, path, done)
+
+        return _Docking(self, card, seen, identity=identity, inodes=volume.lasting_inodes, told=tell).run()
+
+    @property
+    def parts(self) -> tuple[ServerClient, StationKey, Journal, Clock, StationClock]:
+        return self._client, self._key, self._journal, self._clock, self._station_clock
+
+
+class _Docking:
+    """One card, once."""
+
+    def __init__(
+        self, agent: Agent, card: Card, seen: CardProgress, *, identity: Identity, inodes: bool, told: Told
+    ) -> None:
+        self._client, self._key, self._journal, self._clock, self._station_clock = agent.parts
+        self._trust = agent.trust
+        self._card, self._seen, self._identity = card, seen, identity
+        self._inodes, self._told = inodes, told
+        self._digests: dict[CardFile, Digest] = {}
+        self._remembered: set[CardFile] = set()  # not read in this docking yet
+        self._failed: list[Unreadable] = []
+
+    def run(self) -> Outcome:
+        for file in self._card.files:
+            self._hash(file)
+        lost = [*self._card.unreadable, *self._failed]
+        content = manifests.encode(self._manifest(lost))
         docked = self._client.dock(content, manifests.sign(content, self._key.key))
         self._journal.keep_manifest(docked.docking, content)
-        results = self._bring_over({each.path: each for each in docked.files}, digests, told)
-        lost = [_unreadable(each) for each in (*card.unreadable, *failed)]
-        return Outcome(docked.docking, device, tuple(sorted([*results, *lost], key=lambda result: result.path)))
+        device = self._identity.device
+        self._journal.note("docked", docking=docked.docking, card=self._seen.card, device=device.model_dump())
+        self._seen.docked(docked.docking)
+        found = self._bring_over({each.path: each for each in docked.files})
+        for each in lost:
+            self._seen.ended(result := results.unreadable(each))
+            found.append(result)
+        outcome = Outcome(
+            docked.docking,
+            self._identity,
+            tuple(sorted(found, key=lambda result: result.path)),
+            self._seen.card,
+            self._client.rejections(docked.docking),
+        )
+        self._keep(outcome)
+        return outcome
 
-    def _manifest(
-        self, device: DeviceLine, digests: Mapping[CardFile, Digest], failed: Sequence[Unreadable]
-    ) -> dict[str, Any]:
+    def _keep(self, outcome: Outcome) -> None:
+        """Write down what became of the card, before anybody hears it. Raises Transient: then it is not safe."""
+        bad = {result.path: result.en[:300] for result in outcome.results if not result.safe and not result.note}
+        self._journal.note(
+            "result",
+            docking=outcome.docking,
+            card=outcome.card,
+            safe=outcome.safe,
+            kept=sum(result.safe for result in outcome.results),
+            failed=bad,
+        )
+
+    def _hash(self, file: CardFile) -> None:
+        known = self._journal.known(self._seen.card, file, inodes=self._inodes)
+        if known is not None:
+            self._told("hash", file.path, file.size)
+            self._digests[file] = known
+            self._remembered.add(file)
+            return
+        try:
+            self._digests[file] = digest = self._read(file, "hash")
+        except (OSError, Changed) as error:
+            self._seen.check()
+            self._failed.append(Unreadable(file.path, _why(error)))
+            return
+        self._journal.keep_hash(self._seen.card, file, digest, inodes=self._inodes)
+
+    def _read(self, file: CardFile, stage: str) -> Digest:
+        done = 0
+
+        def more(count: int) -> None:
+            nonlocal done
+            done += count
+            self._told(stage, file.path, done)
+
+        return hash_card_file(file, more)
+
+    def _manifest(self, lost: Sequence[Unreadable]) -> dict[str, Any]:
+        now = self._clock()
+        clock = self._station_clock.line()
+        ahead = camera_clock(self._card.files, self._identity.clock, now)
         return {
             "schema": manifests.SCHEMA,
             "station": self._key.station,
-            "device": device.model_dump(),
-            "time": iso(self._clock()),
+            "device": self._identity.device.model_dump(exclude_defaults=True),
+            "time": iso(now),
             "nonce": secrets.token_hex(16),
-            "files": [
-                {
-                    "path": file.path,
-                    "size": file.size,
-                    "modified": iso(file.modified),
-                    "sha256": digest.sha256,
-                    "root": digest.root,
-                }
-                for file, digest in digests.items()
-            ],
-            "unreadable": [{"path": each.path, "why": each.why[:200]} for each in failed],
+            "files": [_line(file, digest) for file, digest in self._digests.items()],
+            "unreadable": [{"path": each.path, "why": each.why[:200]} for each in lost],
+            "clock": clock.model_dump(),
+            **({"camera_clock": ahead.model_dump()} if ahead else {}),
         }
 
-    def _bring_over(self, wanted: Mapping[str, Wanted], digests: Mapping[CardFile, Digest], told: Told) -> list[Result]:
+    def _bring_over(self, wanted: Mapping[str, Wanted]) -> list[Result]:
         """The same bytes under two names go over the wire once."""
         first: dict[str, CardFile] = {}
-        for file, digest in digests.items():
+        for file, digest in self._digests.items():
             if file.path not in NOTES:
                 first.setdefault(digest.sha256, file)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="dock") as pool:
             sent = {
-                sha256: pool.submit(self._bring, file, digests[file], wanted[file.path], told)
+                sha256: pool.submit(self._bring, file, self._digests[file], wanted[file.path])
                 for sha256, file in first.items()
             }
-            return [
-                _note(file) if file.path in NOTES else _of(sent[digest.sha256].result(), file)
-                for file, digest in digests.items()
-            ]
+            found: list[Result] = []
+            for file, digest in self._digests.items():
+                found.append(
+                    self._result(file, digest, first, sent[digest.sha256].result)
+                    if file.path not in NOTES
+                    else results.note(file)
+                )
+                self._seen.ended(found[-1])
+        return found
 
-    def _bring(self, file: CardFile, digest: Digest, wanted: Wanted, told: Told) -> Result:
+    def _result(
+        self, file: CardFile, digest: Digest, first: Mapping[str, CardFile], sent: Callable[[], Result]
+    ) -> Result:
+        result = results.of(sent(), file)
+        if file in self._remembered and first[digest.sha256] != file and result.safe:
+            return self._reread(file, digest, result)
+        return result
+
+    def _bring(self, file: CardFile, digest: Digest, wanted: Wanted) -> Result:
         try:
+            whole = False
             if not wanted.kept:
-                self._client.upload(file, wanted, lambda done: told("send", file.path, done))
+                whole = self._client.upload(file, wanted, lambda done: self._told("send", file.path, done))
             receipt = self._client.receipt(digest.sha256)
             check_subject(self._trust.verify(receipt), digest)
             place = self._journal.keep_receipt(digest.sha256, receipt)
         except Mislabelled as error:
-            return _failed(file, digest, self._explain(file, digest, error))
+            return results.failed(file, digest, self._explain(file, digest, error))
         except LiuhenError as error:
-            return _failed(file, digest, error)
+            self._seen.check()
+            return results.failed(file, digest, error, passing=isinstance(error, Transient))
         except (Changed, OSError) as error:
-            return _failed(file, digest, _card_error(file, error))
-        told("send", file.path, file.size)
-        return Result(file.path, file.size, digest.sha256, True, "可清除", "safe to wipe", place)
+            self._seen.check()
+            return results.failed(file, digest, card_error(file, error))
+        self._told("send", file.path, file.size)
+        result = results.safe(file, digest, place)
+        return result if whole or file not in self._remembered else self._reread(file, digest, result)
+
+    def _reread(self, file: CardFile, digest: Digest, result: Result) -> Result:
+        """The journal knew the digest and no byte was read: nothing is called safe on the journal's word."""
+        try:
+            same = self._read(file, "again") == digest
+        except (Changed, OSError) as error:
+            self._seen.check()
+            return results.failed(file, digest, card_error(file, error))
+        return result if same else results.failed(file, digest, card_error(file, Changed(file.path)))
 
     def _explain(self, file: CardFile, digest: Digest, error: Mislabelled) -> LiuhenError:
         """The server got other bytes: was it the card or the way?"""
         try:
             same = hash_card_file(file, lambda _: None) == digest
         except (Changed, OSError) as failed:
-            return _card_error(file, failed)
-        return error if same else _card_error(file, Changed(file.path))
+            return card_error(file, failed)
+        return error if same else card_error(file, Changed(file.path))
 
 
 def check_subject(receipt: VerifiedReceipt, digest: Digest) -> None:
@@ -180,54 +258,16 @@ def check_subject(receipt: VerifiedReceipt, digest: Digest) -> None:
         )
 
 
-def _hash_all(card: Card, told: Told) -> tuple[dict[CardFile, Digest], list[Unreadable]]:
-    digests: dict[CardFile, Digest] = {}
-    failed: list[Unreadable] = []
-    for file in card.files:
-        done = 0
-
-        def more(count: int, file: CardFile = file) -> None:
-            nonlocal done
-            done += count
-            told("hash", file.path, done)
-
-        try:
-            digests[file] = hash_card_file(file, more)
-        except OSError as error:
-            failed.append(Unreadable(file.path, error.strerror or "unreadable"))
-        except Changed:
-            failed.append(Unreadable(file.path, "changed while it was read"))
-    return digests, failed
+def _line(file: CardFile, digest: Digest) -> dict[str, Any]:
+    line = {
+        "path": file.path,
+        "size": file.size,
+        "modified": iso(file.modified),
+        "sha256": digest.sha256,
+        "root": digest.root,
+    }
+    return line | {"not_uploaded": results.NOTE[1]} if file.path in NOTES else line
 
 
-def _card_error(file: CardFile, error: Exception) -> Refused:
-    if isinstance(error, Changed):
-        return Refused(
-            f"“{file.path}”在采集过程中发生变化，未入库；请停止写入后重新采集。",
-            f"“{file.path}” changed while it was docked and was not accepted: stop what writes to it, dock again",
-        )
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Refused(
-        f"读取“{file.path}”失败（{why}）；请勿清除设备，检查存储卡后重新采集。",
-        f"reading “{file.path}” failed ({why}): do not wipe the camera, check the card and dock again",
-    )
-
-
-def _failed(file: CardFile, digest: Digest, error: LiuhenError) -> Result:
-    return Result(file.path, file.size, digest.sha256, False, error.zh, error.en)
-
-
-def _unreadable(each: Unreadable) -> Result:
-    zh = f"无法读取（{each.why}），已列入清单但未上传；请勿清除设备。"
-    en = f"can't be read ({each.why}); listed, not uploaded: do not wipe the camera"
-    return Result(each.path, 0, None, False, zh, en)
-
-
-def _note(file: CardFile) -> Result:
-    zh, en = "设备说明文件，仅列入清单", "a note about the camera, listed only"
-    return Result(file.path, file.size, None, False, zh, en, note=True)
-
-
-def _of(result: Result, file: CardFile) -> Result:
-    """The result of the same bytes under another name."""
-    return Result(file.path, file.size, result.sha256, result.safe, result.zh, result.en, result.receipt)
+def _why(error: Exception) -> str:
+    return "changed while it was read" if isinstance(error, Changed) else getattr(error, "strerror", "") or "unreadable"

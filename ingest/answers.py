@@ -64,6 +64,16 @@ def unauthorised() -> HttpError:
     )
 
 
+def expired_token() -> HttpError:
+    return HttpError(
+        401,
+        "expired-token",
+        "上传令牌已过期，请重新采集（已上传部分可续传）。",
+        "the upload token has expired: dock again; what was uploaded is gone on with",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
 def no_such_upload() -> HttpError:
     return HttpError(
         404, "no-such-upload", "没有这个上传任务，请重新创建。", "there is no such upload: create it again"

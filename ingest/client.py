@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -50,12 +51,19 @@ class Mislabelled(Refused):
 
 
 class ServerClient:
-    """One server, one docking at a time. Thread-safe after `dock`."""
+    """One server, one docking at a time. Thread-safe after `dock`.
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
-        self._url = url.rstrip("/")
+    `url`: its address, or a function that gives it: then each request goes to the address of that moment. `given_up`
+    is asked before each new try: when it says so, the last error is raised at once.
+    """
+
+    def __init__(
+        self, url: str | Callable[[], str], *, patience: float = PATIENCE, given_up: Callable[[], bool] | None = None
+    ) -> None:
+        self._address = url if callable(url) else lambda: url
         self._patience = patience
-        self._http = httpx.Client(base_url=self._url, timeout=TIMEOUT, trust_env=False)
+        self._given_up = given_up or (lambda: False)
+        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False)
         self._token = ""
 
     def close(self) -> None:
@@ -82,19 +90,37 @@ class ServerClient:
         """The ledger's file of key rotations; empty when its key never changed."""
         return self._patiently(lambda: self.send("GET", "/api/rotations", {})).content
 
-    def upload(self, file: CardFile, wanted: Wanted, told: Told) -> None:
-        """Bring the whole file over. `told` hears how far it is, in bytes. Raises OSError, Changed or LiuhenError."""
+    def rejections(self, docking: str) -> list[dict[str, Any]]:
+        """What the server has set apart of this docking, newest first; empty where it can't say now."""
+        try:
+            answer = self.send("GET", f"/api/rejections?docking={docking}", self.bearer())
+            found = answer.json()["rejections"]
+        except (LiuhenError, ValueError, KeyError, TypeError):
+            return []
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    def tell(self, path: str, content: bytes, signature: str) -> None:
+        """Post a signed message, once. Raises Transient or Refused."""
+        self.send("POST", path, {"Liuhen-Signature": signature}, content)
+
+    def upload(self, file: CardFile, wanted: Wanted, told: Told) -> bool:
+        """Bring the whole file over. `told` hears how far it is, in bytes. Raises OSError, Changed or LiuhenError.
+
+        Returns whether every byte of it was read now: not so where an earlier upload was gone on with.
+        """
         transfer = _Transfer(self, file, wanted.upload, told)
         self._patiently(transfer.go_on, progress=lambda: transfer.offset)
+        return transfer.whole
 
     def send(
         self, method: str, url: str, headers: dict[str, str], content: bytes | Iterator[bytes] | None = None
     ) -> httpx.Response:
         """One request. Raises Transient, Refused and its kinds; reading errors of `content` come through."""
+        address = self._address().rstrip("/")
         try:
-            response = self._http.request(method, url, headers=headers, content=content)
+            response = self._http.request(method, address + _path(url), headers=headers, content=content)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise _unreachable(self._url, error) from error
+            raise _unreachable(address, error) from error
         if response.is_success:
             return response
         raise _refusal(response)
@@ -112,7 +138,7 @@ class ServerClient:
             except Transient:
                 if progress() != before:
                     pause, before, since = FIRST_PAUSE, progress(), time.monotonic()
-                if time.monotonic() - since + pause > self._patience:
+                if time.monotonic() - since + pause > self._patience or self._given_up():
                     raise
             time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that stations don't come back all at once
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -125,6 +151,7 @@ class _Transfer:
         self.offset = 0
         self._client, self._file, self._url, self._told = client, file, url, told
         self._tried = False
+        self.whole = url is None
 
     def go_on(self) -> httpx.Response:
         try:
@@ -177,6 +204,12 @@ class _Transfer:
     def _moved(self, answer: httpx.Response) -> None:
         self.offset = int(answer.headers["Upload-Offset"])
         self._told(self.offset)
+
+
+def _path(url: str) -> str:
+    """Of an address that the server gave: the host is the configured one, whatever it calls itself."""
+    parts = urlsplit(url)
+    return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def _refusal(response: httpx.Response) -> LiuhenError:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError as RowExists
 from sqlalchemy.orm import Session
 
 from ingest import manifest as manifests
-from ingest.answers import HttpError, unauthorised
+from ingest import signed
+from ingest.answers import HttpError, expired_token, unauthorised
+from ingest.callers import Caller
 from ingest.manifest import FileLine, Manifest
-from ingest.uploads import Caller, resumable
+from ingest.sender import check_sender, in_use
+from ingest.uploads import resumable
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Device, DockedFile, Docking, Original, Station
@@ -25,6 +29,7 @@ from storage.clock import Clock, iso, new_id
 from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent
 
+TOKEN_LIFE = timedelta(hours=72)
 AT_ONCE = 500  # digests in one query; SQLite takes 32,766 parameters at most
 
 
@@ -48,15 +53,22 @@ class Docked:
 class Dockings:
     """Takes manifests and knows tokens. Blocking."""
 
-    def __init__(self, catalogue: Catalogue, sequencer: Sequencer, clock: Clock) -> None:
+    def __init__(
+        self, catalogue: Catalogue, sequencer: Sequencer, clock: Clock, token_life: timedelta = TOKEN_LIFE
+    ) -> None:
         self._catalogue = catalogue
         self._sequencer = sequencer
         self._clock = clock
+        self._token_life = token_life
 
     def receive(self, content: bytes, signature: str) -> Docked:
         """Register a manifest. Raises HttpError 403 (station or signature) or Refused (malformed)."""
         manifest = manifests.parse(content)
-        self._check_station(manifest.station, content, signature)
+        with self._catalogue.read() as session:
+            if _taken(session, content, signature):  # perhaps signed with a key that was replaced since
+                in_use(session, manifest.station, lock=False)
+            else:
+                check_sender(session, manifest.station, signed.MANIFEST, content, signature)
         token = secrets.token_urlsafe(32)
         try:
             docking = self._register(manifest, content, signature, token)
@@ -72,6 +84,8 @@ class Dockings:
             station = session.get(Station, docking.station_id) if docking else None
         if docking is None or station is None or station.revoked is not None:
             raise unauthorised()
+        if (docking.token_expires or docking.received + self._token_life) <= self._clock():
+            raise expired_token()
         return Caller(docking.id, station.id)
 
     def check_listed(self, caller: Caller, sha256: str) -> None:
@@ -86,23 +100,15 @@ class Dockings:
             if session.scalar(listed.limit(1)) is None or session.scalar(kept) is None:
                 raise HttpError(404, "no-receipt", "没有该文件的入库回执。", "there is no receipt for this file")
 
-    def _check_station(self, name: str, content: bytes, signature: str) -> None:
-        with self._catalogue.read() as session:
-            station = session.get(Station, name)
-        if station is None:
-            raise _unknown_station(name)
-        if station.revoked is not None:
-            raise _revoked(name)
-        if not manifests.signed_by(content, signature, station.public_key):
-            raise _wrong_key(name)
-
     def _register(self, manifest: Manifest, content: bytes, signature: str, token: str) -> str:
         digest = manifests.digest(content)
         with self._catalogue.write() as session:
             known = session.scalar(select(Docking).where(Docking.manifest_sha256 == digest))
             if known is not None:
-                known.token = _hashed(token)
+                in_use(session, manifest.station)
+                known.token, known.token_expires = _hashed(token), self._clock() + self._token_life
                 return known.id
+            check_sender(session, manifest.station, signed.MANIFEST, content, signature, lock=True)
             docking = Docking(
                 id=new_id(),
                 station_id=manifest.station,
@@ -113,6 +119,7 @@ class Dockings:
                 station_time=manifests.parse_time(manifest.time),
                 received=self._clock(),
                 token=_hashed(token),
+                token_expires=self._clock() + self._token_life,
             )
             session.add(docking)
             session.flush()
@@ -132,6 +139,7 @@ class Dockings:
                 "modified": manifests.parse_time(line.modified),
             }
             for line in manifest.files
+            if not line.not_uploaded  # nobody waits for it; it stands in the manifest
         ]
         if rows:
             session.execute(insert(DockedFile), rows)
@@ -179,8 +187,25 @@ def _received(docking: Docking, manifest: Manifest, new_device: bool) -> Custody
             "station_time": iso(docking.station_time),
             "clock_offset": _offset(docking.station_time, docking.received),
             "new_device": new_device,
-        },
+        }
+        | _said_besides(manifest),
     )
+
+
+def _said_besides(manifest: Manifest) -> dict[str, Any]:
+    """What a station may say and need not: how the camera was named, the state of the clocks, what is not brought."""
+    said: dict[str, Any] = {}
+    if manifest.device.named_by:
+        said["named_by"] = manifest.device.named_by
+    if manifest.device.quarantine:
+        said["quarantine"] = True
+    if left := sum(1 for line in manifest.files if line.not_uploaded):
+        said["not_uploaded"] = left
+    if manifest.clock is not None:
+        said["station_clock"] = manifest.clock.model_dump()
+    if manifest.camera_clock is not None:
+        said["camera_clock"] = manifest.camera_clock.model_dump()
+    return said
 
 
 def _offset(station: datetime, server: datetime) -> float:
@@ -188,32 +213,11 @@ def _offset(station: datetime, server: datetime) -> float:
     return round((station - server).total_seconds(), 3)
 
 
+def _taken(session: Session, content: bytes, signature: str) -> bool:
+    """Whether this very manifest was taken before, with this signature."""
+    row = session.scalar(select(Docking).where(Docking.manifest_sha256 == manifests.digest(content)))
+    return row is not None and row.signature == signature
+
+
 def _hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _unknown_station(name: str) -> HttpError:
-    return HttpError(
-        403,
-        "unknown-station",
-        f"采集站“{name}”未登记，未接收任何文件；请管理员用 liuhen admin station add 登记。",
-        f"the station “{name}” is not enrolled and nothing was taken: have it enrolled with liuhen admin station add",
-    )
-
-
-def _revoked(name: str) -> HttpError:
-    return HttpError(
-        403,
-        "revoked-station",
-        f"采集站“{name}”已停用，未接收任何文件；请联系管理员。",
-        f"the station “{name}” was revoked and nothing was taken: ask the administrator",
-    )
-
-
-def _wrong_key(name: str) -> HttpError:
-    return HttpError(
-        403,
-        "wrong-key",
-        f"采集清单的签名与采集站“{name}”登记的密钥不符，未接收；请检查密钥文件。",
-        f"the manifest is not signed with the enrolled key of station “{name}” and was not taken: check the key file",
-    )

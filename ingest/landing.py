@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
 from starlette.types import Receive
 
-from ingest import refusals
+from ingest import body, refusals
 from ingest.answers import HttpError
+from ingest.body import Interrupted, Pace
 from ingest.digest import FileHasher
 from ingest.spool import SpoolFile
 from ingest.uploads import Uploads
@@ -28,7 +29,6 @@ PIECE = 2 << 20  # bytes handed to the worker thread at a time
 COMMIT_EVERY = 64 << 20
 CHECKSUMS = {"sha256": 32, "sha1": 20}
 """Algorithms and digest sizes in bytes. tus asks for SHA-1; it only guards the way, the file has its own SHA-256."""
-IDLE = 60.0  # seconds without a byte after which the sender is given up and the lock freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,6 @@ class Checksum:
 
     algorithm: str
     expected: bytes
-
-
-class Interrupted(Exception):
-    """The sender went away or fell silent in the middle of the body."""
 
 
 class Landing:
@@ -54,11 +50,12 @@ class Landing:
         hasher: FileHasher,
         *,
         pool: Executor,
+        pace: Pace,
         checksum: Checksum | None = None,
     ) -> None:
         self.position = upload.offset
         self._uploads, self._upload, self._file = uploads, upload, file
-        self._hasher, self._pool = hasher, pool
+        self._hasher, self._pool, self._pace = hasher, pool, pace
         self._checksum = checksum
         self._sum = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
         self._coming = upload.offset
@@ -81,18 +78,22 @@ class Landing:
         await self._commit_all()
 
     async def _collect(self, receive: Receive) -> None:
-        parts: list[bytes] = []
+        pending: list[bytes] = []
         size = 0
-        async for part in _body(receive):
-            self._coming += len(part)
-            if self._coming > self._upload.length:
-                raise refusals.over_long()
-            parts.append(part)
-            size += len(part)
-            if size >= PIECE:
-                await self._hand_over(parts)
-                parts, size = [], 0
-        await self._hand_over(parts)
+        try:
+            async for part in body.parts(receive, self._pace):
+                self._coming += len(part)
+                if self._coming > self._upload.length:
+                    raise refusals.over_long()
+                pending.append(part)
+                size += len(part)
+                if size >= PIECE:
+                    await self._hand_over(pending)
+                    pending, size = [], 0
+        except Interrupted:  # the little that came counts: a slow line may never bring a whole piece
+            await self._hand_over(pending)
+            raise
+        await self._hand_over(pending)
         await _done(self._writing)
 
     async def _hand_over(self, parts: list[bytes]) -> None:
@@ -146,17 +147,3 @@ class Landing:
 async def _done(task: asyncio.Future[None] | None) -> None:
     if task is not None:
         await asyncio.shield(task)  # a cancelled request must not leave a thread writing behind its back
-
-
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        try:
-            async with asyncio.timeout(IDLE):
-                message = await receive()
-        except TimeoutError as error:
-            raise Interrupted from error
-        if message["type"] != "http.request":
-            raise Interrupted
-        more = message.get("more_body", False)
-        yield message.get("body", b"")

@@ -12,11 +12,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ingest import manifest as manifests
-from ingest import tus_headers
+from ingest import rejections, station_state, tus_headers, wipe_report
 from ingest.answers import HttpError, from_error, json_response
+from ingest.body import Pace
+from ingest.callers import Caller
 from ingest.dockings import Docked, Dockings
+from ingest.enrolment_routes import make_enrolment_routes
+from ingest.station_reports import StationReports
+from ingest.turns import Turns
 from ingest.tus import Tus
 from ingest.uploads import Limits, Uploads
+from storage.catalogue.catalogue import Catalogue
 from storage.errors import LiuhenError
 from storage.ledger.folder import LedgerFolder
 
@@ -29,8 +35,9 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def make_routes(services: Services) -> list[BaseRoute]:
-    """`POST /dockings`, `GET /receipts/{sha256}`, `GET /rotations`, and tus at `/uploads`."""
-    dockings = Dockings(services.catalogue, services.sequencer, services.clock)
+    """`POST /dockings`, `GET /receipts/{sha256}`, `GET /rotations`, what stations tell, and tus at `/uploads`."""
+    token_life = timedelta(hours=services.settings.token_hours)
+    dockings = Dockings(services.catalogue, services.sequencer, services.clock, token_life)
     uploads = make_uploads(services)
 
     async def dock(request: Request) -> Response:
@@ -49,14 +56,40 @@ def make_routes(services: Services) -> list[BaseRoute]:
         content = await run_in_threadpool(LedgerFolder(services.settings.ledger).rotations)
         return Response(content, media_type=RECEIPT_TYPE)
 
-    tus = Tus(uploads, dockings.authorise)
+    async def rejected(request: Request) -> Response:
+        caller = await run_in_threadpool(dockings.authorise, tus_headers.bearer(request.headers))
+        docking = request.query_params.get("docking", "")
+        return json_response(200, await run_in_threadpool(_rejections, services.catalogue, caller, docking))
+
+    tus = Tus(
+        uploads,
+        lambda headers: dockings.authorise(tus_headers.bearer(headers)),
+        Turns(services.settings.station_bodies),
+        make_pace(services.settings),
+    )
+    reports = StationReports(services.catalogue, services.sequencer, services.clock)
     return [
         Route("/dockings", _clearly(dock), methods=["POST"]),
         Route("/receipts/{sha256}", _clearly(receipt), methods=["GET"]),
+        Route("/rejections", _clearly(rejected), methods=["GET"]),
         Route("/rotations", _clearly(rotations), methods=["GET"]),
+        Route("/stations/state", _told(reports.take_state, station_state.MAX_BYTES), methods=["POST"]),
+        Route("/wipes", _told(reports.take_wipe, wipe_report.MAX_BYTES), methods=["POST"]),
         Route("/uploads", tus),
         Route("/uploads/{id}", tus),
+        *make_enrolment_routes(services),
     ]
+
+
+def _told(take: Callable[[bytes, str], None], limit: int) -> Answer:
+    """A route that takes a signed message and has nothing to say about it."""
+
+    async def answered(request: Request) -> Response:
+        content = await _body(request, limit)
+        await run_in_threadpool(take, content, request.headers.get("Liuhen-Signature", ""))
+        return Response(status_code=204)
+
+    return _clearly(answered)
 
 
 def make_uploads(services: Services) -> Uploads:
@@ -66,7 +99,23 @@ def make_uploads(services: Services) -> Uploads:
 
 
 def _limits(settings: Settings) -> Limits:
-    return Limits(settings.max_upload, settings.min_free, timedelta(hours=settings.upload_ttl_hours))
+    return Limits(
+        settings.max_upload,
+        settings.min_free,
+        timedelta(hours=settings.upload_ttl_hours),
+        settings.station_unfinished,
+        settings.max_waiting,
+    )
+
+
+def make_pace(settings: Settings) -> Pace:
+    return Pace(settings.slow_rate, settings.slow_seconds)
+
+
+def _rejections(catalogue: Catalogue, caller: Caller, docking: str) -> dict[str, object]:
+    with catalogue.read() as session:
+        rows, total = rejections.of_station(session, caller.station, docking)
+    return {"total": total, "rejections": [rejections.as_json(row) for row in rows]}
 
 
 def _clearly(answer: Answer) -> Answer:

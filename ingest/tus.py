@@ -1,7 +1,7 @@
 """The tus 1.0 protocol over `ingest.uploads`, as one ASGI application (https://tus.io/protocols/resumable-upload).
 
-Core, creation, creation-with-upload, termination, checksum (sha256) and expiration. Every request but OPTIONS carries
-`Authorization: Bearer <token>` of a docking; an upload of another station does not exist for the caller.
+Core, creation, creation-with-upload, termination, checksum (sha256, sha1) and expiration. Every request but OPTIONS
+says who sends: a station with the token of a docking, a browser with its session. Others' uploads don't exist for it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from starlette.types import Receive, Scope, Send
 
 from ingest import refusals, tus_headers
 from ingest.answers import HttpError, busy, from_error
+from ingest.body import Interrupted, Pace
+from ingest.callers import Person, Sender
 from ingest.digest import FileHasher
-from ingest.landing import CHECKSUMS, Checksum, Interrupted, Landing
+from ingest.landing import CHECKSUMS, Checksum, Landing
 from ingest.spool import SpoolFile
+from ingest.turns import Turns
 from ingest.tus_headers import BODY, VERSION
-from ingest.uploads import COMPLETE, OPEN, Caller, Uploads
+from ingest.uploads import COMPLETE, OPEN, Unlisted, Uploads
 from storage.catalogue.tables import Upload
 from storage.durable import disk_error
 from storage.errors import LiuhenError
 
 EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
 THREADS = 32
-MAX_ACTIVE = 64  # bodies taken at once; more are told to come back
 KEPT_HASHERS = 256  # running hashes of paused uploads; an older one is made anew from the spool
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -42,14 +44,26 @@ log = structlog.get_logger()
 
 
 class Tus:
-    """`authorise` turns a token into its caller, or raises HttpError 401. `Route` it at /uploads and /uploads/{id}."""
+    """`authorise` turns a request's headers into its sender, or raises HttpError 401 or 403.
 
-    def __init__(self, uploads: Uploads, authorise: Callable[[str], Caller]) -> None:
+    `Route` it at `address` and `address/{id}`. `turns` are shared with other doors of the process.
+    """
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        authorise: Callable[[Headers], Sender],
+        turns: Turns,
+        pace: Pace,
+        address: str = "/uploads",
+    ) -> None:
         self._uploads = uploads
         self._authorise = authorise
+        self._turns = turns
+        self._pace = pace
+        self._address = address
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
         self._hashers: OrderedDict[str, FileHasher] = OrderedDict()
-        self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -66,7 +80,8 @@ class Tus:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, receive: Receive) -> Response:
-        method = request.headers.get("X-HTTP-Method-Override", request.method).upper()
+        tus_headers.check(request.headers)
+        method = tus_headers.method(request)
         if method == "OPTIONS":
             return self._options()
         if request.headers.get("Tus-Resumable") != VERSION:
@@ -77,18 +92,20 @@ class Tus:
                 "this version of the upload protocol is not spoken here: update the station's program",
                 {"Tus-Version": VERSION},
             )
-        caller = await self._run(self._authorise, tus_headers.bearer(request.headers))
+        sender = await self._run(self._authorise, request.headers)
         upload_id = request.path_params.get("id")
         if upload_id is None:
-            return await self._create(request, receive, caller) if method == "POST" else _not_allowed()
-        upload = await self._run(self._uploads.find, caller, upload_id)
-        return await self._answer_upload(method, request, receive, upload)
+            return await self._create(request, receive, sender) if method == "POST" else _not_allowed()
+        upload = await self._run(self._uploads.find, sender, upload_id)
+        return await self._answer_upload(method, request, receive, sender, upload)
 
-    async def _answer_upload(self, method: str, request: Request, receive: Receive, upload: Upload) -> Response:
+    async def _answer_upload(
+        self, method: str, request: Request, receive: Receive, sender: Sender, upload: Upload
+    ) -> Response:
         if method == "HEAD":
             return _state(upload)
         if method == "PATCH":
-            return await self._patch(request, receive, upload)
+            return await self._patch(request, receive, sender, upload)
         if method == "DELETE":
             await self._run(self._uploads.terminate, upload)
             self._hashers.pop(upload.id, None)
@@ -104,34 +121,41 @@ class Tus:
         }
         return Response(status_code=204, headers=headers)
 
-    async def _create(self, request: Request, receive: Receive, caller: Caller) -> Response:
+    async def _create(self, request: Request, receive: Receive, sender: Sender) -> Response:
         length = tus_headers.number(request.headers, "Upload-Length")
-        path = tus_headers.metadata(request.headers).get("path", "")
-        upload = await self._run(self._uploads.create, caller, path, length)
-        headers = {"Location": f"{request.scope.get('root_path', '')}/uploads/{upload.id}", **_progress(upload)}
+        upload = await self._run(self._register, sender, tus_headers.metadata(request.headers), length)
+        headers = {
+            "Location": f"{request.scope.get('root_path', '')}{self._address}/{upload.id}",
+            **_progress(upload),
+        }
         if request.headers.get("Content-Type") == BODY or length == 0:
             try:
-                headers |= await self._take(request, receive, upload)
+                headers |= await self._take(request, receive, sender, upload)
             except (OSError, Interrupted) as error:  # the upload exists; the station asks for its offset and goes on
                 log.warning("body of a creation cut off", upload=upload.id, error=str(error))
                 headers |= _progress(upload)
         return Response(status_code=201, headers=headers)
 
-    async def _patch(self, request: Request, receive: Receive, upload: Upload) -> Response:
+    def _register(self, sender: Sender, metadata: dict[str, str], length: int) -> Upload:
+        if isinstance(sender, Person):
+            return self._uploads.create_unlisted(sender, Unlisted.told(metadata), length)
+        return self._uploads.create(sender, metadata.get("path", ""), length)
+
+    async def _patch(self, request: Request, receive: Receive, sender: Sender, upload: Upload) -> Response:
         if request.headers.get("Content-Type") != BODY:
             raise HttpError(415, "content-type", f"请求类型应为 {BODY}。", f"the content type must be {BODY}")
-        headers = await self._take(request, receive, upload, tus_headers.number(request.headers, "Upload-Offset"))
+        offset = tus_headers.number(request.headers, "Upload-Offset")
+        headers = await self._take(request, receive, sender, upload, offset)
         return Response(status_code=204, headers=headers)
 
-    async def _take(self, request: Request, receive: Receive, upload: Upload, offset: int = 0) -> dict[str, str]:
+    async def _take(
+        self, request: Request, receive: Receive, sender: Sender, upload: Upload, offset: int = 0
+    ) -> dict[str, str]:
         """Take a body at `offset`; at the last byte, finish. The headers of the answer."""
         checksum = tus_headers.checksum(request.headers)
-        if self._active >= MAX_ACTIVE:
-            raise busy(503, "busy", "服务器正忙，请稍后重试。", "the server is busy: try again shortly")
-        self._active += 1
-        try:
-            if upload.state == COMPLETE:
-                return _finished(upload, offset)
+        if upload.state == COMPLETE:
+            return _finished(upload, offset)
+        with self._turns.taken(sender.key):
             file = await self._run(self._uploads.lock, upload)
             try:
                 upload = await self._run(self._uploads.again, upload, file)
@@ -139,8 +163,6 @@ class Tus:
                 return await self._land(receive, upload, file, checksum)
             finally:
                 file.close()
-        finally:
-            self._active -= 1
 
     async def _land(
         self, receive: Receive, upload: Upload, file: SpoolFile, checksum: Checksum | None
@@ -149,7 +171,7 @@ class Tus:
             return _finished(upload, upload.length)
         await self._run(self._uploads.room.check_disk)
         hasher = await self._hasher(upload)
-        landing = Landing(self._uploads, upload, file, hasher, pool=self._pool, checksum=checksum)
+        landing = Landing(self._uploads, upload, file, hasher, pool=self._pool, pace=self._pace, checksum=checksum)
         try:
             await landing.receive(receive)
             if upload.offset < upload.length:
@@ -191,8 +213,7 @@ def _check_offset(upload: Upload, offset: int, headers: Headers) -> None:
         raise refusals.rejected(upload)
     if upload.offset != offset:
         raise refusals.wrong_offset(upload, offset, _progress(upload))
-    body = headers.get("Content-Length")
-    if body is not None and offset + int(body) > upload.length:
+    if "Content-Length" in headers and offset + tus_headers.number(headers, "Content-Length") > upload.length:
         raise refusals.over_long()
 
 

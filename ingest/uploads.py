@@ -7,6 +7,7 @@ A crash between any two steps leaves an upload that goes on from its committed o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,10 +20,11 @@ from ingest import refusals, rejections
 from ingest.answers import HttpError, no_such_upload
 from ingest.callers import Caller, Person, Sender
 from ingest.digest import FileHasher, hash_file
-from ingest.manifest import DeviceLine, check_path
+from ingest.manifest import DeviceLine, check_path, parse_time
 from ingest.room import Room, unfinished
 from ingest.spool import Gone, Locked, SpoolFile
-from pipeline.intake import Arrival, Intake, Spooled
+from pipeline.intake import Intake, Spooled
+from pipeline.originals import Arrival
 from storage import durable
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import DockedFile, Docking, Rejection, Upload, User
@@ -41,6 +43,16 @@ class Unlisted:
     path: str
     device: str
     modified: datetime | None = None
+
+    @classmethod
+    def told(cls, metadata: Mapping[str, str]) -> Unlisted:
+        """From Upload-Metadata: `path`, `device`, and `modified` (RFC 3339, UTC). Raises HttpError."""
+        modified = metadata.get("modified")
+        try:
+            when = parse_time(modified) if modified else None
+        except ValueError as error:
+            raise refusals.wrong_name(str(error)) from error
+        return cls(metadata.get("path", ""), metadata.get("device", ""), when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +93,23 @@ class Uploads:
         """Register an upload of a file that the caller's manifest lists. Raises HttpError."""
         if length > self.limits.max_upload:
             raise refusals.too_large(length, self.limits.max_upload)
-        with self._catalogue.read() as session:
-            listed = session.get(DockedFile, (caller.docking, path))
-        if listed is None:
-            raise refusals.not_listed(path)
+        listed = self._listed(caller, path)
         if listed.size != length:
             raise refusals.wrong_length(path, listed.size, length)
         upload = self._new(listed.path, length)
         upload.docking_id, upload.sha256, upload.device_serial = caller.docking, listed.sha256, listed.device_serial
         return self._insert(caller, upload)
+
+    def _listed(self, caller: Caller, path: str) -> DockedFile:
+        try:
+            check_path(path)  # not every database takes any character
+        except ValueError as error:
+            raise refusals.not_listed(path) from error
+        with self._catalogue.read() as session:
+            found = session.get(DockedFile, (caller.docking, path))
+        if found is None:
+            raise refusals.not_listed(path)
+        return found
 
     def create_unlisted(self, person: Person, file: Unlisted, length: int) -> Upload:
         """Register an upload of a file from a browser. Raises HttpError."""

@@ -25,7 +25,8 @@ from ingest.manifest import check_path
 from ingest.settling import State
 from pipeline import descriptions
 from pipeline.descriptions import Described
-from pipeline.intake import Arrival, Spooled
+from pipeline.intake import Spooled
+from pipeline.originals import Arrival
 from storage import durable
 from storage.catalogue.tables import Rejection
 from storage.clock import new_id

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -25,8 +25,10 @@ from pipeline.derive import json_digest
 from pipeline.intake import original_key
 from pipeline.jobs import Finish, Progress
 from pipeline.known import Known, known_of
+from pipeline.officers import certified
 from pipeline.policy import Deep
 from pipeline.tier import queue_keeping
+from pipeline.wearers import set_officer
 from storage.blobs.contract import BlobStore
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
@@ -44,7 +46,8 @@ _NICE = 10  # of the second look: pages and quick checks come first
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How recordings are checked. `hand_over`: how long listed files may take to arrive (UP-24H). `trusted`:
-    certificates (PEM) that vouch for signing cameras. `deep_seconds`: of processor time for decoding one file.
+    certificates (PEM) that vouch for signing cameras. `deep_seconds`: of processor time for decoding one file. `zone`:
+    the bureau's. `uncertified`: what a missing certificate of the officer weighs (REC-CERTIFIED).
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -52,6 +55,8 @@ class Rules:
     trusted: tuple[str, ...] = ()
     deep: Deep = Deep.OFF
     deep_seconds: int = 7200
+    zone: tzinfo = UTC
+    uncertified: Severity | None = Severity.NOTE
 
 
 class Analyse:
@@ -62,7 +67,7 @@ class Analyse:
 
     def run(self, job: Job, progress: Progress) -> Finish:
         """Check all originals of the recording that are there now; a later segment brings a job of its own."""
-        return self._look(job, progress, deep=False)
+        return self._again(job) if job.args.get("again") else self._look(job, progress, deep=False)
 
     def deep(self, job: Job, progress: Progress) -> Finish:
         """Decode them as well; nothing is done where others have come since the quick check: they bring a new one."""
@@ -81,6 +86,16 @@ class Analyse:
             self._look_again(session, job.subject, known)
             if known_of(session, job.subject).digests == known.digests:
                 self._write(session, job.subject, known, report)
+
+        return finish
+
+    def _again(self, job: Job) -> Finish:
+        """Conclude anew from what the catalogue knows besides the files; they are not read."""
+
+        def finish(session: Session) -> None:
+            seen = dict(session.get_one(Recording, job.subject).report or {})
+            if seen.pop("docking", None) is not None:
+                self._write(session, job.subject, known_of(session, job.subject), seen, decode=False)
 
         return finish
 
@@ -116,11 +131,16 @@ class Analyse:
             key = f"analyse:{recording_id}:{iso(at)}"
             job_table.enqueue(session, JobKind.ANALYSE, recording_id, key=key, now=now, run_at=at)
 
-    def _write(self, session: Session, recording_id: str, known: Known, seen: dict[str, Any]) -> None:
+    def _write(
+        self, session: Session, recording_id: str, known: Known, seen: dict[str, Any], *, decode: bool = True
+    ) -> None:
         recording, now = session.get_one(Recording, recording_id), self._clock()
         report = _with_older(session, recording, seen)
         newest = known_of(session, recording_id)
+        recording.kind, recording.started, recording.duration = _facts(report)
+        set_officer(session, recording, now, SERVICE)
         found = newest.docked(report, now, self._rules.hand_over)
+        found += certified(session, recording, self._rules.zone, self._rules.uncertified)
         docking = {"findings": [finding.as_json() for finding in found], "listed": bool(newest.own)}
         report = report | {"docking": docking}
         if recording.report == report:
@@ -128,13 +148,12 @@ class Analyse:
         verdict = worst([*_verdicts(report), of_findings(found)])
         session.add(Analysis(id=new_id(), recording_id=recording_id, verdict=verdict.value, report=report, made=now))
         recording.report, recording.verdict = report, verdict.value
-        recording.kind, recording.started, recording.duration = _facts(report)
         custody.record(session, _analysed(recording, report, verdict, now))
         for file in report["files"]:
             if file["verdict"] != Verdict.UNREADABLE:
                 sha256 = file["sha256"]
                 job_table.enqueue(session, JobKind.ACCESS, sha256, key=f"access:{sha256}", now=now)
-        if not report["deep"] and _worth_decoding(self._rules.deep, report):
+        if decode and not report["deep"] and _worth_decoding(self._rules.deep, report):
             self._queue_deep(session, recording, known, now)
         queue_keeping(session, recording, now)
 

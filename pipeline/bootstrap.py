@@ -315,6 +315,8 @@ def check_rules(settings: Settings, policy: Policy) -> Rules:
         trusted=trusted(policy, settings.policy.parent),
         deep=policy.continuity.deep,
         deep_seconds=policy.continuity.deep_minutes * 60,
+        zone=ZoneInfo(settings.timezone),
+        uncertified=policy.officers.weight,
     )
 
 

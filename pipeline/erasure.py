@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pipeline.officers import committed, licence_of
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import AccessRequest, Case, Delay, Description, Erasure, Excuse, Original, User
@@ -155,7 +156,8 @@ def _user(session: Session, name: str) -> _Found | None:
         return None
     if not row.disabled:
         raise Refused("账号仍在使用，请先停用。", "the account is in use: disable it first")
-    words = {"name": row.name, "unit": row.unit, "certificate": row.certificate}
+    fields = ("name", "unit", "certificate", "post", "category", "area")
+    words = {name: getattr(row, name) for name in fields if name in fields[:3] or getattr(row, name)}
     return _Found(row, f"user:{row.login}", words, salted=False)
 
 
@@ -177,6 +179,17 @@ def _overwrite(found: _Found) -> list[str]:
         salt = bytes.fromhex(found.row.salt)
         gone = [commitment.make(text, salt).digest for text in found.words.values()]
         found.row.salt = ""
+    if isinstance(found.row, User):
+        gone += _drop_certificate(found.row)
     for name, text in found.words.items():
         setattr(found.row, name, ERASED if text else "")
+    return gone
+
+
+def _drop_certificate(user: User) -> list[str]:
+    """The certificate's dates and the salt of its commitment; the commitment, where there was one."""
+    salt = bytes.fromhex(user.certificate_salt)
+    gone = [commitment.make(committed(licence_of(user)), salt).digest] if salt else []
+    user.certificate_from = user.certificate_until = None
+    user.certificate_salt = ""
     return gone

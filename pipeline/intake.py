@@ -82,6 +82,10 @@ class Intake:
             event_id = self._registering.do((arrival, file.digest))
         return self._receipt(sha256, event_id)
 
+    def register(self, session: Session, files: Sequence[tuple[Arrival, Digest]]) -> Mapping[str, str]:
+        """See `Originals.register`: the rows alone, for files that are stored."""
+        return self._originals.register(session, files, self._clock())
+
     def readopt(self, session: Session, event: CustodyEvent, tier: str) -> None:
         """See `Originals.readopt`."""
         self._originals.readopt(session, event, tier, self._clock())
@@ -112,7 +116,7 @@ class Intake:
 
     def _register(self, files: Sequence[tuple[Arrival, Digest]]) -> Sequence[str]:
         with self._catalogue.write() as session:
-            events = self._originals.register(session, files, self._clock())
+            events = self.register(session, files)
         self._sequencer.notify()
         return [events[digest.sha256] for _, digest in files]
 
@@ -127,7 +131,10 @@ class Intake:
         sha256 = file.digest.sha256
         until = lock_until(RetentionClass.FIVE_YEARS, self._clock(), self._retention)
         leaves = file.path.with_name(f"{file.path.name}.leaves")
-        leaves.write_bytes(file.leaves)  # the store makes it durable; what a crash leaves goes with the spool file
+        try:
+            leaves.write_bytes(file.leaves)  # durable in the store; what a crash leaves here goes with the spool file
+        except OSError as error:
+            raise durable.disk_error(error) from error
         store.put(chunks_key(sha256), leaves, sha256=hashlib.sha256(file.leaves).hexdigest(), retain_until=until)
         store.put(original_key(sha256), file.path, sha256=sha256, retain_until=until, hashed=True)
         leaves.unlink()

@@ -150,8 +150,8 @@ class Originals:
 
 
 def _known(session: Session, digests: set[str]) -> dict[str, str]:
-    rows = session.execute(select(Original.sha256, Original.event_id).where(Original.sha256.in_(digests)))
-    return {sha256: event_id for sha256, event_id in rows.all()}
+    query = select(Original.sha256, Original.event_id).where(Original.sha256.in_(digests))
+    return {row.sha256: row.event_id for row in session.execute(query)}
 
 
 def _original(file: _New, recording: Recording, now: datetime) -> Original:

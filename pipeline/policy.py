@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from storage import durable
 from storage.errors import Refused
-from storage.records import Role
+from storage.records import Role, Severity
 
 DEFAULT = """\
 # 留痕策略文件 · Liuhen policy. 每一行注明所依据的规则代码。Each line names its rule (docs/rules.md).
@@ -49,6 +49,9 @@ fixity:                          # KEEP-SAFE  定期重新读取存储的文件�
   every_days: 30                 # 每个文件至少每隔多少天核对一次
   mb_per_second: 50              # 读取速度上限（MB/秒，百万字节）
   minutes: 10                    # 每次最长运行时间（分钟）
+officers:                        # REC-CERTIFIED 执法证
+  missing: note                  # 录制人员未登记执法证时：off 不提示；note 提示；suspicion 疑点
+  warn_days: 60                  # 到期前多少天提醒管理员
 """
 
 
@@ -189,6 +192,18 @@ class FixityPolicy(_Part):
     """Of one run. A file without chunk hashes (an export, a derivative) that was begun is read to its end."""
 
 
+class OfficerPolicy(_Part):
+    """Certificates of officers (REC-CERTIFIED, `pipeline.officers`)."""
+
+    missing: Annotated[Literal["off", "note", "suspicion"], BeforeValidator(_spelt)] = "note"
+    """What it weighs that no certificate of a recording's officer is on record."""
+    warn_days: int = Field(default=60, ge=0, le=3650)
+
+    @property
+    def weight(self) -> Severity | None:
+        return None if self.missing == "off" else Severity(self.missing)
+
+
 class Policy(_Part):
     retention: RetentionPolicy = RetentionPolicy()
     deadlines: DeadlinePolicy = DeadlinePolicy()
@@ -197,6 +212,7 @@ class Policy(_Part):
     continuity: ContinuityPolicy = ContinuityPolicy()
     time: TimePolicy = TimePolicy()
     fixity: FixityPolicy = FixityPolicy()
+    officers: OfficerPolicy = OfficerPolicy()
 
 
 def load(path: Path) -> Policy:

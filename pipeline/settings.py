@@ -49,6 +49,17 @@ class Settings(BaseSettings):
     max_upload: int = Field(default=64 << 30, ge=1 << 20)
     """Bytes of one file; a larger one is refused before anything is written."""
     upload_ttl_hours: int = Field(default=72, ge=1, le=24 * 30)
+    token_hours: int = Field(default=72, ge=1, le=24 * 30)
+    """How long a docking's upload token is good; then the station docks again."""
+    station_bodies: int = Field(default=16, ge=1, le=64)
+    """Files that one station, or one person in a browser, may send at once to one server process (503 above it)."""
+    station_unfinished: int = Field(default=256 << 30, ge=1 << 20)
+    """Bytes that the unfinished uploads of one station, or one person, may have together (507 above it)."""
+    max_waiting: int = Field(default=50_000, ge=0)
+    """New uploads wait (503) while more files than this wait to be analysed; those under way go on."""
+    slow_rate: int = Field(default=4096, ge=0)
+    """Bytes a second: a sender slower than this over `slow_seconds` is given up; what arrived is kept."""
+    slow_seconds: float = Field(default=60, ge=0.5, le=3600)
     min_free: int = Field(default=512 << 20, ge=0)
     """Bytes that must stay free on the data disk; uploads wait (503) below it."""
     watch: Path | None = None

@@ -8,6 +8,7 @@ before, either the old file or nothing.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -97,6 +98,52 @@ def adopt(source: Path, target: Path, *, mode: int = 0o444) -> None:
         temporary.unlink(missing_ok=True)
         raise disk_error(error) from error
     sync_directory(target.parent)
+
+
+def append(target: Path, content: bytes, *, mode: int = 0o644, sync: bool = True) -> None:
+    """Add `content` (whole lines) to the end of `target`, durably: all of it or nothing. Several processes may.
+
+    A last line that a crash tore is cut off first. Without `sync` a power cut may take the lines back, with any later
+    ones. Raises Transient when the disk is full or gone.
+    """
+    if not target.exists():
+        make_directory(target.parent)
+    try:
+        handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            _append(handle, content, sync)
+            if os.lseek(handle, 0, os.SEEK_CUR) == len(content):  # the first line: its name must last as well
+                sync_directory(target.parent)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def _append(handle: int, content: bytes, sync: bool) -> None:
+    end = _whole_lines(handle)
+    os.lseek(handle, end, os.SEEK_SET)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        if sync:
+            os.fdatasync(handle)
+    except OSError:
+        os.ftruncate(handle, end)
+        raise
+
+
+def _whole_lines(handle: int) -> int:
+    """The length of the file up to its last line break; what follows is cut off."""
+    size = end = os.fstat(handle).st_size
+    while end and os.pread(handle, 1, end - 1) != b"\n":
+        start = max(0, end - 65536)
+        end = start + os.pread(handle, end - start, start).rfind(b"\n") + 1
+    if end < size:
+        os.ftruncate(handle, end)
+    return end
 
 
 def remove(target: Path) -> None:

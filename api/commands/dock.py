@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ingest.agent import Outcome
     from ingest.card import Card
+    from ingest.results import Outcome
 
 SAFE, NOT_ALL, ERROR = 0, 1, 2
 STATE = Path(".local/state/liuhen")

@@ -78,6 +78,8 @@ class User(Base):
     category: Mapped[str] = mapped_column(default="", server_default="")
     """What the certificate covers (执法类别), and where (执法区域)."""
     area: Mapped[str] = mapped_column(default="", server_default="")
+    certificate_salt: Mapped[str] = mapped_column(default="", server_default="")
+    """Of the commitment in the ledger to all that is on record of the certificate (`pipeline.officers`)."""
     roles: Mapped[list[str]]
     password: Mapped[str]
     """argon2 hash."""
@@ -192,6 +194,8 @@ class Docking(Base):
     """The exact signed bytes."""
     manifest_sha256: Mapped[str] = mapped_column(unique=True)
     signature: Mapped[str]
+    nonce: Mapped[str] = mapped_column(default="", server_default="", index=True)
+    """The manifest's; empty in older rows."""
     station_time: Mapped[datetime]
     received: Mapped[datetime]
     token: Mapped[str] = mapped_column(index=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from ingest import station
-from ingest.agent import Agent, Outcome
+from ingest.agent import Agent
 from ingest.client import ServerClient
 from ingest.journal import Journal
+from ingest.results import Outcome
 from storage.clock import now
 from storage.errors import LiuhenError
 from storage.ledger.proof import verify_receipt
@@ -174,9 +175,6 @@ def test_each_mistake_ends_in_one_clear_error(server: Server, key_file: Path, ca
     broken = tmp_path / "broken.json"
     broken.write_text("{}")
     wrong = enrol(tmp_path / "elsewhere", tmp_path)
-    nameless = tmp_path / "nameless"
-    nameless.mkdir()
-    (nameless / "IMG_0001.JPG").write_bytes(b"x")
     cases = [
         (card, server.url, stranger, "未登记"),
         (card, server.url, broken, "无法使用"),
@@ -184,7 +182,6 @@ def test_each_mistake_ends_in_one_clear_error(server: Server, key_file: Path, ca
         (card, server.url, wrong, "签名"),
         (card, "http://127.0.0.1:9", key_file, "无法连接"),
         (tmp_path / "no-card", server.url, key_file, "不是文件夹"),
-        (nameless, server.url, key_file, "--device"),
     ]
     for place, url, file, word in cases:
         run = run_dock(place, url, file, tmp_path / "state")

@@ -23,7 +23,8 @@ from pipeline.cases import Cases
 from pipeline.derive import json_digest
 from pipeline.excuses import Excuses
 from pipeline.export.disc import MakeExport, export_key
-from pipeline.intake import Arrival, Intake, Spooled
+from pipeline.intake import Intake, Spooled
+from pipeline.originals import Arrival
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.tier import derivative_key
@@ -215,7 +216,7 @@ def _receive(bureau: Bureau, folder: Path, name: str, size: int) -> Digest:
     spooled = Spooled(path, digest, bytes(hasher.leaves))
     intake._store(spooled)
     with bureau.catalogue.write() as session:
-        intake._register(session, arrival, digest)
+        intake.register(session, [(arrival, digest)])
         bureau.recording = session.get_one(Original, digest.sha256).recording_id
     return digest
 

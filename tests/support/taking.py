@@ -9,7 +9,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from ingest.digest import FileHasher
-from pipeline.intake import Arrival, Spooled
+from pipeline.intake import Spooled
+from pipeline.originals import Arrival
 from storage.catalogue.tables import DockedFile, Docking, Job, Recording, Station
 from storage.clock import new_id
 from storage.records import Actor, JobKind
@@ -31,7 +32,7 @@ def take_in(
     arrival = Arrival(f"{folder}/{file.name}", device, STATION, docking=docking)
     office.services.intake._store(Spooled(spool, digest, leaves))
     with office.services.catalogue.write() as session:
-        office.services.intake._register(session, arrival, digest)
+        office.services.intake.register(session, [(arrival, digest)])
     spool.unlink()
     return digest.sha256
 

@@ -24,7 +24,8 @@ from api.guard import Limits
 from api.signin import SESSION_COOKIE
 from pipeline.accounts import hash_password
 from pipeline.bootstrap import Services, wire
-from pipeline.intake import Arrival, Spooled
+from pipeline.intake import Spooled
+from pipeline.originals import Arrival
 from pipeline.settings import Settings
 from pipeline.tier import derivative_key
 from storage.catalogue import custody
@@ -170,7 +171,7 @@ def keep(
     made.services.intake._store(Spooled(spool, Digest(sha256, leaf.hex(), len(content)), leaf))
     arrival = Arrival(path=name, device=device, actor=Actor("station", "ST-01"))
     with made.services.catalogue.write() as session:
-        made.services.intake._register(session, arrival, Digest(sha256, leaf.hex(), len(content)))
+        made.services.intake.register(session, [(arrival, Digest(sha256, leaf.hex(), len(content)))])
         recording = session.get_one(Recording, session.get_one(Original, sha256).recording_id)
         recording.officer_id = made.users[officer] if officer else None
         recording.kind, recording.duration = "video", 12.0

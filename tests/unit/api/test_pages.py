@@ -7,7 +7,7 @@ import re
 import pytest
 
 from storage.catalogue.tables import Device, DockedFile, Docking, Job, Recording, Station, User
-from storage.clock import new_id
+from storage.clock import iso, new_id
 from storage.records import Actor
 from tests.support.web import PASSWORD, Browser, Bureau, Kept, keep, text_of
 
@@ -256,7 +256,8 @@ def test_a_device_is_registered_to_its_officer(office: Bureau) -> None:
     assert admin.post("/admin/devices", form).status_code == 303
     with office.services.catalogue.read() as session:
         assert session.get_one(Device, "LH00500").officer_id == office.users["colleague"]
-    assert office.events("device:LH00500")[-1][2] == {"device": "LH00500", "officer": "colleague"}
+    since = iso(office.clock.now)
+    assert office.events("device:LH00500")[-1][2] == {"device": "LH00500", "officer": "colleague", "since": since}
     kept = keep(office, device="LH00500", officer=None)
     assert "LH00500" in admin.get("/admin/devices").text
     assert kept.recording
@@ -266,7 +267,7 @@ def test_a_device_is_registered_to_its_officer(office: Bureau) -> None:
     assert office.events("device:LH00500")[-1] == (
         "device.assigned",
         str(Actor("user", "admin")),
-        {"device": "LH00500", "officer": None},
+        {"device": "LH00500", "officer": None, "since": since},
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.card import Changed, hash_card_file, list_card, read_file
-from ingest.device import find_device, serial_of_name
+from ingest.device import serial_of_name
 from storage.errors import Refused
 
 
@@ -67,25 +67,26 @@ def test_the_serial_before_a_file_name(name: str, serial: str | None) -> None:
     assert serial_of_name(name) == serial
 
 
-def test_the_device_is_told_by_option_note_or_names(tmp_path: Path) -> None:
-    names = ["LH00012_1.MP4", "LH00012_2.MP4", "readme.txt"]
-    assert find_device(tmp_path, names).serial == "LH00012"
-    (tmp_path / "LIUHEN.TXT").write_bytes("\ufeff设备编号：LH00013\r\nmodel = X1\r\n".encode())
-    device = find_device(tmp_path, names)
-    assert (device.serial, device.model) == ("LH00013", "X1")
-    (tmp_path / "device.json").write_text('{"serial": "LH00014"}')
-    assert find_device(tmp_path, names).serial == "LH00014"
-    assert find_device(tmp_path, names, "LH00015").serial == "LH00015"
+def test_a_link_in_the_way_is_not_followed_when_a_file_is_read(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.mp4").write_bytes(b"1234")
+    card = tmp_path / "card"
+    (card / "DCIM").mkdir(parents=True)
+    (card / "DCIM" / "a.mp4").write_bytes(b"abcd")
+    os.utime(outside / "a.mp4", (1, 1))
+    os.utime(card / "DCIM" / "a.mp4", (1, 1))
+    file = list_card(card).files[0]
+    (card / "DCIM").rename(card / "DCIM2")
+    (card / "DCIM").symlink_to(outside)
+    with pytest.raises(OSError):
+        hash_card_file(file, lambda _: None)
 
 
-@pytest.mark.parametrize("names", [[], ["a.mp4"], ["LH00012_1.MP4", "LH00013_1.MP4"]])
-def test_a_card_of_no_known_device_is_refused(tmp_path: Path, names: list[str]) -> None:
-    (tmp_path / "device.json").write_text("[1]")
-    with pytest.raises(Refused):
-        find_device(tmp_path, names)
-
-
-def test_a_device_note_can_not_smuggle_control_characters(tmp_path: Path) -> None:
-    (tmp_path / "device.json").write_text('{"serial": "LH\\n1"}')
-    with pytest.raises(Refused):
-        find_device(tmp_path, [])
+def test_a_pipe_in_a_files_place_holds_nobody(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    file = list_card(tmp_path).files[0]
+    (tmp_path / "a").unlink()
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(Changed):
+        hash_card_file(file, lambda _: None)

@@ -15,7 +15,8 @@ from sqlalchemy import select
 
 from pipeline.fixity.pace import Pace
 from pipeline.fixity.sweep import SUBJECT, Sweep
-from pipeline.intake import Arrival, Spooled, chunks_key, original_key
+from pipeline.intake import Spooled, chunks_key, original_key
+from pipeline.originals import Arrival
 from storage.blobs.local import LocalBlobStore
 from storage.catalogue import custody
 from storage.catalogue import fixity as rows
@@ -52,7 +53,7 @@ def store_original(office: Bureau, content: bytes, name: str = "A.MP4") -> None:
     digest = Digest(hashlib.sha256(content).hexdigest(), root, len(content))
     office.services.intake._store(Spooled(spool, digest, bytes(hasher.leaves)))
     with office.services.catalogue.write() as session:
-        office.services.intake._register(session, Arrival(name, "LH1", Actor("station", "ST-01")), digest)
+        office.services.intake.register(session, [(Arrival(name, "LH1", Actor("station", "ST-01")), digest)])
     spool.unlink()
     office.publish()
 

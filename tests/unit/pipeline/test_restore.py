@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from ingest.digest import hash_file
 from pipeline.bootstrap import Services, open_restore, open_tiers, wire
-from pipeline.intake import Arrival, Spooled, original_key
+from pipeline.intake import Spooled, original_key
+from pipeline.originals import Arrival
 from pipeline.restore import EVENT, Restored
 from pipeline.settings import Settings
 from pipeline.verify import DataCheck, DataPlace

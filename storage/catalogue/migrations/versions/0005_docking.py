@@ -31,13 +31,15 @@ def _columns() -> None:
     with op.batch_alter_table("users") as users:
         users.add_column(sa.Column("certificate_from", sa.Date(), nullable=True))
         users.add_column(sa.Column("certificate_until", sa.Date(), nullable=True))
-        for name in ("post", "category", "area"):
+        for name in ("post", "category", "area", "certificate_salt"):
             users.add_column(sa.Column(name, _NAME, nullable=False, server_default=""))
     with op.batch_alter_table("stations") as stations:
         stations.add_column(_moment("seen", nullable=True))
         stations.add_column(sa.Column("state", sa.JSON(), nullable=True))
     with op.batch_alter_table("dockings") as dockings:
         dockings.add_column(_moment("token_expires", nullable=True))
+        dockings.add_column(sa.Column("nonce", _NAME, nullable=False, server_default=""))
+        dockings.create_index("ix_dockings_nonce", ["nonce"])
     with op.batch_alter_table("uploads") as uploads:
         uploads.alter_column("docking_id", existing_type=_NAME, nullable=True)
         uploads.add_column(sa.Column("user_id", _NAME, nullable=True))

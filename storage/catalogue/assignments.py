@@ -1,0 +1,80 @@
+"""设备配发: who wore which camera when. Rows are only ever added; of two for one moment the later made one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.catalogue.recordings import WITHOUT_REPORT
+from storage.catalogue.tables import Assignment, Device, DockedFile, Original, Recording, Utc
+
+
+def valid_at(session: Session, serial: str, moment: datetime) -> Assignment | None:
+    """The row that says who wore the device at `moment`; None before the first one."""
+    return session.scalars(_newest(serial).where(Assignment.since <= moment).limit(1)).first()
+
+
+def officer_at(session: Session, serial: str, moment: datetime) -> str | None:
+    """Identifier of the officer who wore the device at `moment`; None: nobody, or not known."""
+    row = valid_at(session, serial, moment)
+    if row is not None:
+        return row.officer_id
+    return None if is_kept(session, serial) else _without_history(session, serial)
+
+
+def is_kept(session: Session, serial: str) -> bool:
+    """Whether anything is known of who wore the device."""
+    return session.scalar(select(Assignment.id).where(Assignment.device_serial == serial).limit(1)) is not None
+
+
+def history(session: Session, serials: Collection[str]) -> Mapping[str, Sequence[Assignment]]:
+    """Every row of these devices, newest first."""
+    found: dict[str, list[Assignment]] = {}
+    query = select(Assignment).where(Assignment.device_serial.in_(list(serials)))
+    for row in session.scalars(query.order_by(*_ORDER)):
+        found.setdefault(row.device_serial, []).append(row)
+    return found
+
+
+def worn_by(session: Session, officer_id: str) -> Sequence[str]:
+    """Serials of the devices that the officer wears now."""
+    query = select(Device.serial).where(Device.officer_id == officer_id)
+    return session.scalars(query.order_by(Device.serial)).all()
+
+
+def moment_of(session: Session, recording: Recording) -> datetime:
+    """When the recording was made, as well as is known: its own start, else the card's earliest date of its files, else
+    when it was received.
+    """
+    if recording.started is not None:
+        return recording.started
+    listed = (
+        select(func.min(DockedFile.modified, type_=Utc()))
+        .join(Original, (Original.docking_id == DockedFile.docking_id) & (Original.sha256 == DockedFile.sha256))
+        .where(Original.recording_id == recording.id)
+    )
+    return session.scalar(listed) or recording.received
+
+
+def recordings_since(session: Session, serial: str, since: datetime) -> Sequence[Recording]:
+    """Recordings of the device that may be of `since` or later, without their reports."""
+    late = or_(Recording.started >= since, Recording.started.is_(None) & (Recording.received >= since))
+    query = select(Recording).where(Recording.device_serial == serial, late)
+    return session.scalars(query.options(WITHOUT_REPORT)).all()
+
+
+_ORDER = (Assignment.since.desc(), Assignment.made.desc(), Assignment.id.desc())
+
+
+def _newest(serial: str) -> Select[Any]:
+    return select(Assignment).where(Assignment.device_serial == serial).order_by(*_ORDER)
+
+
+def _without_history(session: Session, serial: str) -> str | None:
+    """A device of which only the present wearer is kept."""
+    device = session.get(Device, serial)
+    return device.officer_id if device else None
