@@ -162,7 +162,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "tiles": (Sequencer, "_write_tiles"),
         "guard": (FileGuard, "advance"),
         "publish": (Sequencer, "_publish"),
-        "receipt": (Intake, "receipt"),
+        "receipt": (Intake, "_make_receipts"),
         "mark": (Uploads, "_mark"),
         "spool-remove": (Uploads, "_remove_spooled"),
         "finish": (Uploads, "finish"),

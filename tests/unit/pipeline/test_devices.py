@@ -44,7 +44,7 @@ def arrive(office: Bureau, name: str, modified: datetime | None, serial: str = "
     digest = Digest(name.encode().hex().ljust(64, "0")[:64], "0" * 64, 1)
     arrival = Arrival(path=name, device=serial, actor=Actor("station", "ST-01"), modified=modified)
     with office.services.catalogue.write() as session:
-        office.services.intake._register(session, arrival, digest)
+        office.services.intake.register(session, [(arrival, digest)])
         found = session.query(Recording).order_by(Recording.id.desc()).first()
     assert found
     return found
