@@ -19,8 +19,10 @@ from api.pages import (
     desk,
     fixity,
     ledger,
+    missing,
     recording,
     recordings,
+    rejections,
     requests,
     stations,
     statistics,
@@ -52,7 +54,9 @@ def make_app(services: Services, limits: Limits | None = None) -> FastAPI:
     app.state.web = make_web(services, make_templates())
     app.add_middleware(Guard, limits=limits or Limits(), metrics=app.state.web.metrics)
     failures.install(app)
-    for module in (signin, media, recordings, recording, cases, requests, stations, statistics, desk, admin, coverage):
+    for module in (signin, media, recordings, recording, cases, requests, statistics, desk, admin, coverage):
+        app.include_router(module.router)
+    for module in (missing, rejections, stations):  # /stations/NAME comes last
         app.include_router(module.router)
     for module in (ledger, fixity, ledger_files, timestamp_files, health, rest):
         app.include_router(module.router)

@@ -11,8 +11,12 @@ from fastapi import Depends, Request
 from api.metrics import Metrics
 from pipeline.accounts import Accounts
 from pipeline.cases import Cases
+from pipeline.casework.deadlines import Deadlines
+from pipeline.delays import Delays
 from pipeline.excuses import Excuses
+from pipeline.handover import deadlines_of
 from pipeline.pictures import Pictures
+from pipeline.refused import Refusals
 from pipeline.sessions import Sessions
 from storage.catalogue.catalogue import Catalogue
 
@@ -31,6 +35,8 @@ class Web:
     sessions: Sessions
     cases: Cases
     excuses: Excuses
+    delays: Delays
+    refusals: Refusals
     pictures: Pictures
     templates: Environment
     metrics: Metrics = field(default_factory=Metrics)
@@ -42,6 +48,10 @@ class Web:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.services.settings.timezone)
+
+    @property
+    def deadlines(self) -> Deadlines:
+        return deadlines_of(self.services.policy, self.zone)
 
     def notify(self) -> None:
         """After a commit that recorded events: wake who publishes and who works."""
@@ -57,6 +67,8 @@ def make_web(services: Services, templates: Environment) -> Web:
         sessions=Sessions(services.catalogue, clock),
         cases=Cases(services.catalogue, policy.retention, clock),
         excuses=Excuses(services.catalogue, policy.viewing.approvers, clock),
+        delays=Delays(services.catalogue, clock),
+        refusals=Refusals(services.catalogue, services.settings.data, services.settings.watch, clock),
         pictures=Pictures(services.tiers),
         templates=templates,
     )

@@ -74,6 +74,42 @@ FIXITY_STATES: Mapping[str, Pair] = {
     "unreadable": ("无法读取", "unreadable"),
     "altered": ("数据库记录被改", "row altered"),
 }
+CARD_STATES: Mapping[str, Pair] = {
+    "listing": ("正在列清单", "listing"),
+    "hashing": ("正在读取", "reading"),
+    "sending": ("正在上传", "uploading"),
+    "safe": ("可清除", "safe to wipe"),
+    "unsafe": ("不可清除", "not safe"),
+    "quarantined": ("待认领", "quarantined"),
+    "failed": ("采集失败", "failed"),
+    "wiping": ("正在清除", "wiping"),
+    "wiped": ("已清除", "wiped"),
+    "gone": ("中途拔出", "pulled out"),
+    "unknown": ("状态不明", "unknown"),
+}
+STATION_STATES: Mapping[str, Pair] = {
+    "online": ("在线", "online"),
+    "silent": ("失联", "silent"),
+    "never": ("未上报", "never heard of"),
+    "revoked": ("已停用", "revoked"),
+}
+DOORS: Mapping[str, Pair] = {
+    "upload": ("采集站上传", "station upload"),
+    "browser": ("网页上传", "browser upload"),
+    "file": ("直接提交", "posted file"),
+    "watch": ("监视文件夹", "watched folder"),
+}
+DEADLINES: Mapping[str, Pair] = {
+    "overdue": ("已逾期", "overdue"),
+    "soon": ("即将到期", "due soon"),
+    "waiting": ("未到期", "not due yet"),
+}
+BASES: Mapping[str, Pair] = {
+    "recording": ("录制结束", "the recording's end"),
+    "docking": ("首次列入清单", "the first listing"),
+    "received": ("入库", "when it came in"),
+    "closing": ("结案", "the case's closing"),
+}
 FLAGS: Mapping[str, Pair] = {
     "measures": ("对当事人采取了强制措施", "enforcement measures were taken against the party"),
     "objection": ("当事人现场提出异议", "the party objected on site"),

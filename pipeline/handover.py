@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -15,7 +15,7 @@ from pipeline.casework.workdays import Calendar
 from pipeline.policy import Policy
 from storage.catalogue import handover as rows
 from storage.catalogue.handover import Listed, Narrowed, Taken
-from storage.catalogue.tables import Delay
+from storage.catalogue.tables import Delay, DockedFile
 
 LATE_WINDOW = timedelta(days=30)
 _EVEN = timedelta(days=200)  # more than the longest run of days that 30 working days take, with any policy's figure
@@ -73,6 +73,22 @@ def state_of(deadlines: Deadlines, deadline: Deadline, now: datetime) -> State:
     if deadline.missed(now):
         return State.OVERDUE
     return State.SOON if now >= deadlines.soon(deadline) else State.WAITING
+
+
+def files_of(
+    session: Session, narrowed: Narrowed, found: Sequence[Waiting], offset: int, limit: int
+) -> list[tuple[Waiting, DockedFile]]:
+    """One page of the files of `found`, in its order, those of one docking by path."""
+    chosen: list[tuple[Waiting, int]] = []
+    passed = 0
+    for each in found:
+        if passed < offset + limit and passed + each.of.files > offset:
+            chosen.append((each, passed))
+        passed += each.of.files
+    files = rows.files(session, narrowed, [each.of.docking for each, _ in chosen])
+    lines = [(each, file) for each, _ in chosen for file, _ in files.get(each.of.docking, [])]
+    before = offset - chosen[0][1] if chosen else 0
+    return lines[before : before + limit]
 
 
 def count(found: Iterable[Waiting], *states: State) -> int:
