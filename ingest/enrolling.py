@@ -76,6 +76,17 @@ def current(client: ServerClient, path: Path) -> StationKey:
         return held if held.following is None else _finish(client, path, held)
 
 
+def present(server: str, path: Path) -> StationKey:
+    """As `current`, asking the server at this address only where there is something to bring to its end."""
+    if (held := station.load(path)).following is None:
+        return held
+    client = ServerClient(server, patience=0)
+    try:
+        return current(client, path)
+    finally:
+        client.close()
+
+
 def _finish(client: ServerClient, path: Path, held: StationKey) -> StationKey:
     assert held.following is not None  # noqa: S101 - what it is called for
     asked = key_messages.rotate(held.station, held.key, held.following)
