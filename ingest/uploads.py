@@ -157,12 +157,6 @@ class Uploads:
             raise refusals.expired()
         return upload
 
-    def of_person(self, person: Person) -> list[Upload]:
-        """What the person has uploaded or begun, newest first, as long as it is remembered."""
-        mine = select(Upload).where(Upload.user_id == person.user, Upload.expires > self._clock())
-        with self._catalogue.read() as session:
-            return list(session.scalars(mine.order_by(Upload.created.desc(), Upload.id.desc()).limit(500)))
-
     def lock(self, upload: Upload) -> SpoolFile:
         """Open the upload's spool file for writing. Raises HttpError 423 at once when another request has it."""
         try:
@@ -320,6 +314,12 @@ def _is_of(session: Session, upload: Upload, sender: Sender) -> bool:
         return upload.user_id == sender.user
     docking = session.get(Docking, upload.docking_id) if upload.docking_id else None
     return docking is not None and docking.station_id == sender.station
+
+
+def of_person(session: Session, user_id: str, now: datetime) -> list[Upload]:
+    """What the person has uploaded or begun in a browser, newest first, as long as it is remembered."""
+    mine = select(Upload).where(Upload.user_id == user_id, Upload.expires > now)
+    return list(session.scalars(mine.order_by(Upload.created.desc(), Upload.id.desc()).limit(500)))
 
 
 def resumable(session: Session, station: str, digests: list[str], now: datetime) -> dict[tuple[str, str], Upload]:
