@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from pipeline.erasure import Erasing
 from storage.catalogue.tables import Delay, Device, Docking, Recording
-from tests.support.taking import dock, take_in
+from storage.records import JobKind
+from tests.support.taking import dock, take_in, work
 from tests.support.web import Browser, Bureau, keep, text_of
 
 if TYPE_CHECKING:
@@ -221,3 +222,16 @@ def test_the_desk_shows_what_is_not_filed_in_time(office: Bureau) -> None:
     case = browser.app.state.web.cases.open(office.users["officer"], "2026-1", "检查")
     browser.app.state.web.cases.add(office.users["officer"], case, kept.recording)
     assert "尚未归档" not in text_of(browser.get("/"))
+
+
+def test_the_service_reminds_of_what_is_overdue_and_shows_it_on_the_chain(office: Bureau) -> None:
+    kept = keep(office)
+    with office.services.catalogue.write() as session:
+        session.get_one(Recording, kept.recording).started = office.clock.now - timedelta(days=2)
+    office.services.schedule.hasten(JobKind.REMIND)
+    assert work(office, JobKind.REMIND) == 1
+    told = [event for event in office.events(f"recording:{kept.recording}") if event[0] == "deadline.overdue"]
+    assert [(actor, payload["rule"]) for _, actor, payload in told] == [("service:reminders", "UP-24H")]
+    office.publish()
+    words = text_of(Browser(office, "officer").get(f"/recordings/{kept.recording}"))
+    assert "超过时限" in words and "时限提醒服务" in words
