@@ -110,6 +110,13 @@ BASES: Mapping[str, Pair] = {
     "received": ("入库", "when it came in"),
     "closing": ("结案", "the case's closing"),
 }
+CERTIFICATES: Mapping[str, Pair] = {
+    "valid": ("有效", "valid"),
+    "soon": ("即将到期", "runs out soon"),
+    "expired": ("已过期", "expired"),
+    "early": ("未生效", "not valid yet"),
+    "unknown": ("未登记", "not on record"),
+}
 FLAGS: Mapping[str, Pair] = {
     "measures": ("对当事人采取了强制措施", "enforcement measures were taken against the party"),
     "objection": ("当事人现场提出异议", "the party objected on site"),
@@ -145,12 +152,17 @@ EVENTS: Mapping[str, Pair] = {
     "case.opened": ("立卷", "case opened"),
     "case.changed": ("案卷变更", "case changed"),
     "station.enrolled": ("采集站登记", "station enrolled"),
+    "station.invited": ("生成登记码", "enrolment code made"),
+    "station.key-rotated": ("采集站更换密钥", "station's key replaced"),
     "station.revoked": ("采集站停用", "station revoked"),
-    "device.assigned": ("设备登记", "device registered"),
+    "device.assigned": ("设备配发", "device assigned"),
+    "device.identified": ("指认设备", "device named"),
+    "recording.officer-set": ("确定佩戴人员", "wearer set"),
     "device.learned": ("学习设备特征", "device's files learned"),
     "device.forgotten": ("删除设备特征", "device's profile forgotten"),
     "user.created": ("新建用户", "user created"),
     "user.changed": ("用户变更", "user changed"),
+    "user.certified": ("登记执法证", "certificate recorded"),
     "key.rotated": ("更换签名密钥", "signing key rotated"),
     "ledger.restored": ("从存证链补回数据", "taken back from the ledger"),
     "fixity.failed": ("存储文件与存证不符", "stored file not as recorded"),
@@ -194,7 +206,10 @@ NOTES: Mapping[str, Pair] = {
     "enabled": ("账号已启用。", "The account is enabled."),
     "delayed": ("特殊情况原因已登记，时限已按工作日延长。", "The reason is recorded; working days count now."),
     "rejection": ("已登记查看。", "It is recorded that you looked into it."),
-    "assigned": ("设备登记已保存。", "The device's registration is saved."),
+    "assigned": ("设备配发已登记。", "The assignment is recorded."),
+    "identified": ("设备已指认，音像记录已归入。", "The device is named; the recordings are now its own."),
+    "revoked": ("采集站已停用，其密钥与令牌立即失效。", "The station is revoked; its key and tokens are refused."),
+    "certified": ("执法证信息已保存。", "The certificate is recorded."),
 }
 """What a page says after something was done (?note=…)."""
 

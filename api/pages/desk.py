@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
+from api.pages.admin_officers import warned
 from api.pages.fixity import KEEPERS
 from api.pages.missing import SEES_ALL
 from api.render import page
@@ -41,6 +42,7 @@ def desk(request: Request, who: Reader, web: Here) -> Response:
             "job_recordings": worklist.subjects_of(session, jobs),
             **_deadlines(session, web, who.user),
             "policy": policy.deadlines,
+            "certificates": warned(web) if Role.ADMIN in who.user.roles else {},
             "refused": rejections.unseen(session) if Role.ADMIN in who.user.roles else 0,
             "failed": worklist.job_states(session).get(JobState.FAILED, 0) if Role.ADMIN in who.user.roles else 0,
             "damaged": fixity.alarms(session) if set(KEEPERS).intersection(who.user.roles) else 0,
