@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -26,12 +27,13 @@ from ingest.spool import Gone, Locked, SpoolFile
 from pipeline.intake import Arrival, Intake, Spooled
 from storage import durable
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import DockedFile, Docking, Rejection, Upload, User
+from storage.catalogue.tables import DockedFile, Docking, Original, Rejection, Upload, User
 from storage.clock import Clock, new_id
 from storage.errors import LiuhenError
 from storage.records import Actor, Digest
 
 OPEN, COMPLETE, REJECTED = "open", "complete", "rejected"
+OVERTAKEN = timedelta(hours=1)
 log = structlog.get_logger()
 
 
@@ -117,8 +119,12 @@ class Uploads:
         try:
             check_path(file.path)
             DeviceLine(serial=file.device)
+        except ValidationError as error:
+            raise refusals.wrong_name(
+                error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            ) from error
         except ValueError as error:
-            raise refusals.wrong_name(str(error).partition("\n")[0]) from error
+            raise refusals.wrong_name(str(error)) from error
         upload = self._new(file.path, length)
         upload.user_id, upload.device_serial, upload.modified = person.user, file.device, file.modified
         return self._insert(person, upload)
@@ -250,11 +256,17 @@ class Uploads:
         self._remove_leftovers()
 
     def expire(self) -> int:
-        """Remove uploads past their time, and return how many. Rejected ones stay until somebody has looked."""
+        """Remove uploads past their time, and return how many. Rejected ones stay until somebody has looked.
+
+        Unfinished ones whose bytes have come otherwise since (a creation whose answer was lost was made anew) go after
+        an hour: they would hold disk and quota for days.
+        """
+        now = self._clock()
+        overtaken = (Upload.state == OPEN) & Upload.sha256.in_(select(Original.sha256))
+        idle = overtaken & (Upload.expires <= now + self.limits.ttl - OVERTAKEN)
         with self._catalogue.read() as session:
-            rows = session.scalars(
-                select(Upload).where(Upload.expires <= self._clock(), Upload.state != REJECTED)
-            ).all()
+            query = select(Upload).where(((Upload.expires <= now) & (Upload.state != REJECTED)) | idle)
+            rows = session.scalars(query).all()
         return sum(self._expire_one(upload) for upload in rows)
 
     def _expire_one(self, upload: Upload) -> int:

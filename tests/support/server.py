@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -110,14 +110,21 @@ def run_server(data: Path, *, break_at: str = "", **settings: Any) -> Iterator[S
         yield server
 
 
-def enrol(data: Path, folder: Path, name: str = "ST-01") -> Path:
+def enrol(data: Path, folder: Path, name: str = "ST-01", **settings: Any) -> Path:
     """Enrol a station in the server's database, before its first start or while it runs, and give its key file."""
-    settings = Settings(data=data)
-    log = keys.LogKey(keys.KeyFolder(settings.keys, settings.origin, passphrase(settings)).first())
-    catalogue = open_catalogue(settings)
-    Enrolment(catalogue, now).add(name, "test", folder / f"{name}.json", log.vkey)
+    return enrol_all(data, folder, [name], **settings)[0]
+
+
+def enrol_all(data: Path, folder: Path, names: Iterable[str], **settings: Any) -> list[Path]:
+    """Several at once: their key files."""
+    made = Settings(data=data, **settings)
+    log = keys.LogKey(keys.KeyFolder(made.keys, made.origin, passphrase(made)).first())
+    catalogue = open_catalogue(made)
+    files = [folder / f"{name}.json" for name in names]
+    for file in files:
+        Enrolment(catalogue, now).add(file.stem, "test", file, log.vkey)
     catalogue.close()
-    return folder / f"{name}.json"
+    return files
 
 
 def _die(*_: object, **__: object) -> None:
