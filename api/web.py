@@ -37,6 +37,7 @@ class Web:
     excuses: Excuses
     delays: Delays
     refusals: Refusals
+    deadlines: Deadlines
     pictures: Pictures
     templates: Environment
     metrics: Metrics = field(default_factory=Metrics)
@@ -48,10 +49,6 @@ class Web:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.services.settings.timezone)
-
-    @property
-    def deadlines(self) -> Deadlines:
-        return deadlines_of(self.services.policy, self.zone)
 
     def notify(self) -> None:
         """After a commit that recorded events: wake who publishes and who works."""
@@ -68,6 +65,7 @@ def make_web(services: Services, templates: Environment) -> Web:
         cases=Cases(services.catalogue, policy.retention, clock),
         excuses=Excuses(services.catalogue, policy.viewing.approvers, clock),
         delays=Delays(services.catalogue, clock),
+        deadlines=deadlines_of(policy, ZoneInfo(services.settings.timezone)),
         refusals=Refusals(services.catalogue, services.settings.data, services.settings.watch, clock),
         pictures=Pictures(services.tiers),
         templates=templates,

@@ -18,7 +18,7 @@ from storage.catalogue.handover import Listed, Narrowed, Taken
 from storage.catalogue.tables import Delay, DockedFile
 
 LATE_WINDOW = timedelta(days=30)
-_EVEN = timedelta(days=200)  # more than the longest run of days that 30 working days take, with any policy's figure
+UNFILED_WINDOW = timedelta(days=366)
 Known = Mapping[tuple[str, date], Delay]
 
 
@@ -122,11 +122,21 @@ def _judged(of: Taken, deadlines: Deadlines, known: Known) -> Late:
 def unfiled(
     session: Session, deadlines: Deadlines, now: datetime, *, officer: str = "", limit: int = 50
 ) -> tuple[list[Late], int]:
-    """Recordings whose time to be filed (FILE-30WD) is over or nearly so, the first due first, and how many, of the
-    last 10,000 received."""
-    found = rows.unfiled(session, now - _EVEN, officer=officer, newest=True, limit=10_000)
+    """Recordings whose time to be filed (FILE-30WD) is over, for a year at most, or nearly so, the first due first;
+    and how many, of the last 10,000 received."""
+    since, until = filing_window(deadlines, now, UNFILED_WINDOW)
+    found = rows.unfiled(session, since, until, officer=officer, newest=True, limit=10_000)
     told = [each for each in (filing(one, deadlines, now) for one in found) if each.state is not State.WAITING]
     return sorted(told, key=lambda each: (each.deadline.due, each.of.id))[:limit], len(told)
+
+
+def filing_window(deadlines: Deadlines, now: datetime, back: timedelta) -> tuple[datetime, datetime]:
+    """When recordings came in, and until when they were made, whose time to be filed ran out in the time `back`, or is
+    near. Working days take less than twice their number and a month of days, the longest holidays included; a working
+    day is at least a day."""
+    policy = deadlines.policy
+    ahead = max(0, policy.file_working_days - policy.file_soon_working_days)
+    return now - back - timedelta(days=30 + 2 * policy.file_working_days), now - timedelta(days=ahead)
 
 
 def filing(of: Taken, deadlines: Deadlines, now: datetime) -> Late:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
-from storage.catalogue.tables import Case, Delay, Device, DockedFile, Docking, Original, Recording, Reminder
+from storage.catalogue.tables import Case, Delay, Device, DockedFile, Docking, Original, Recording, Reminder, Utc
 
 
 class SecondsBetween(GenericFunction[float]):
@@ -175,6 +175,7 @@ def late(
 def unfiled(
     session: Session,
     since: datetime,
+    until: datetime,
     *,
     officer: str = "",
     after: Place | None = None,
@@ -182,15 +183,16 @@ def unfiled(
     limit: int = 500,
     untold: str = "",
 ) -> list[Taken]:
-    """Recordings received from `since` on that are in no case, and those of a case closed from then on whose originals
-    are not yet in the tier of their class.
+    """Recordings received from `since` on, and made until `until`, that are in no case; and those of a case closed in
+    that time whose originals are not yet in the tier of their class.
 
     `untold`: only those without a reminder of the key "`untold`ID".
     """
     elsewhere = exists().where(Original.recording_id == Recording.id, Original.tier != Recording.retention)
-    loose = and_(Recording.case_id.is_(None), Recording.received >= since)
+    made = func.coalesce(Recording.started, Recording.received, type_=Utc())
+    loose = and_(Recording.case_id.is_(None), Recording.received >= since, made <= until)
     query = select(*_TAKEN, Case.closed).outerjoin(Case, Case.id == Recording.case_id)
-    query = query.where(or_(loose, and_(Case.closed >= since, elsewhere)))
+    query = query.where(or_(loose, and_(Case.closed >= since, Case.closed <= until, elsewhere)))
     if officer:
         query = query.where(Recording.officer_id == officer)
     if untold:
