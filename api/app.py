@@ -17,6 +17,7 @@ from api.pages import (
     admin,
     cases,
     coverage,
+    deadlines,
     desk,
     fixity,
     ledger,
@@ -59,7 +60,7 @@ def make_app(services: Services, limits: Limits | None = None) -> FastAPI:
     app.include_router(upload.router)  # /stations/upload, before /stations/NAME
     for module in (signin, media, recordings, recording, cases, requests, statistics, desk, admin, coverage):
         app.include_router(module.router)
-    for module in (missing, rejections, stations):  # /stations/NAME comes last
+    for module in (deadlines, missing, rejections, stations):  # /stations/NAME comes last
         app.include_router(module.router)
     for module in (ledger, fixity, ledger_files, timestamp_files, health, rest):
         app.include_router(module.router)

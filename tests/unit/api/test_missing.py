@@ -235,3 +235,29 @@ def test_the_service_reminds_of_what_is_overdue_and_shows_it_on_the_chain(office
     office.publish()
     words = text_of(Browser(office, "officer").get(f"/recordings/{kept.recording}"))
     assert "超过时限" in words and "时限提醒服务" in words
+
+
+def test_all_that_is_late_or_not_filed_has_a_list_of_its_own(office: Bureau) -> None:
+    for number in range(12):
+        kept = keep(office, officer="colleague" if number else "officer", device=f"LH{number:05}")
+        with office.services.catalogue.write() as session:
+            session.get_one(Recording, kept.recording).started = office.clock.now - timedelta(days=3, hours=number)
+    browser = Browser(office, "archivist")
+    assert 'href="/deadlines/late"' in browser.get("/").text
+    page = browser.get("/deadlines/late").text
+    assert page.index("LH00000 ·") < page.index("LH00011 ·") and "/stations/delay?device=LH00011" in page
+    page = browser.get("/deadlines/late?order=asc").text
+    assert page.index("LH00011 ·") < page.index("LH00000 ·")
+    narrowed = browser.get("/deadlines/late?officer=%E6%9D%8E").text
+    assert "LH00000 ·" in narrowed and "LH00001 ·" not in narrowed
+    rows = list(csv.reader(io.StringIO(browser.get("/deadlines/late.csv?device=lh0001").content.decode("utf-8-sig"))))
+    assert [row[4] for row in rows[1:]] == ["LH00010", "LH00011"]
+    own = browser.get("/deadlines/unfiled")
+    assert "没有到期或即将到期" in text_of(own)
+    office.clock.forward(days=50)
+    browser.sign_in(office, "officer")
+    own = browser.get("/deadlines/unfiled").text
+    assert "LH00000 ·" in own and "LH00001 ·" not in own and "暂估" in own
+    assert len(browser.get("/deadlines/unfiled.csv").text.splitlines()) == 2
+    assert browser.get("/deadlines/other").status_code == 404
+    assert Browser(office).get("/deadlines/late").status_code == 303
