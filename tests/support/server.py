@@ -74,7 +74,7 @@ class Launcher:
 
     @contextlib.contextmanager
     def server(self, data: Path, *, break_at: str = "", **settings: Any) -> Iterator[Server]:
-        """A server on a free port, up when this yields; stopped (if it still lives) at the end."""
+        """A server, on a free port if none is given, up when this yields; stopped (if it still lives) at the end."""
         pid = int(self._order({"start": {"data": str(data), **settings}, "break": break_at}))
         url = self._read()
         if not url:
@@ -257,7 +257,8 @@ def serve(settings: Settings, break_at: str) -> None:
     if break_at:
         _break(break_at)
     app = Starlette(routes=[Mount("/api", routes=make_routes(services))])
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", access_log=False, log_level="warning")
+    port = settings.port if "port" in settings.model_fields_set else 0
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", access_log=False, log_level="warning")
     socket = config.bind_socket()
     socket.listen(128)  # who is told the address may connect at once
     _say(f"http://127.0.0.1:{socket.getsockname()[1]}")
