@@ -53,7 +53,7 @@ def load(path: Path | None, given: Mapping[str, Any]) -> StationSettings:
     Raises Refused that names the file, the field and what is wrong with it.
     """
     fields: dict[str, Any] = {}
-    where = str(path) if path else "--server, --station"
+    where = str(path) if path else f"--server, --station, {FILE}"
     if path is not None:
         try:
             fields = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -66,7 +66,8 @@ def load(path: Path | None, given: Mapping[str, Any]) -> StationSettings:
         return StationSettings.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise _unusable(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        why = "missing" if first["type"] == "missing" else first["msg"]
+        raise _unusable(where, f"{'.'.join(map(str, first['loc']))}: {why}") from error
 
 
 def _unusable(where: str, why: str) -> Refused:

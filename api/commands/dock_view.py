@@ -23,6 +23,7 @@ COLOURS = {
     "quarantined": "bold yellow",
 }
 TOTAL = "合计 total"
+KEPT = ("已入库，回执已核验", "kept, its receipt verified")  # of a card in quarantine: not a word of wiping
 
 
 class Bars:
@@ -87,10 +88,17 @@ def print_table(outcome: Outcome) -> None:
     from ingest.device import escaped
 
     title = f"采集 docking {outcome.docking} · {escaped(outcome.device.serial)}"
-    table = Table(Column("文件 file", overflow="fold"), "大小 bytes", "SHA-256", "结果 result", title=Text(title))
+    table = Table(
+        Column("文件 file", overflow="fold"),
+        Column("大小 bytes", no_wrap=True),
+        Column("SHA-256", no_wrap=True),
+        Column("结果 result", overflow="fold"),
+        title=Text(title),
+    )
     for result in outcome.results:
         colour = "green" if result.safe else "dim" if result.note else "red"
-        words = Text(escaped(f"{result.zh}") + "\n" + escaped(result.en), colour)
+        zh, en = KEPT if result.safe and outcome.device.quarantine else (result.zh, result.en)
+        words = Text(escaped(zh) + "\n" + escaped(en), colour)
         table.add_row(Text(escaped(result.path)), f"{result.size:,}", (result.sha256 or "—")[:16], words)
     console = Console()
     console.print(table)
