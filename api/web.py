@@ -58,14 +58,15 @@ class Web:
 
 def make_web(services: Services, templates: Environment) -> Web:
     policy, clock = services.policy, services.clock
+    deadlines = deadlines_of(policy, ZoneInfo(services.settings.timezone))
     return Web(
         services=services,
         accounts=Accounts(services.catalogue, clock),
         sessions=Sessions(services.catalogue, clock),
         cases=Cases(services.catalogue, policy.retention, clock),
         excuses=Excuses(services.catalogue, policy.viewing.approvers, clock),
-        delays=Delays(services.catalogue, clock),
-        deadlines=deadlines_of(policy, ZoneInfo(services.settings.timezone)),
+        delays=Delays(services.catalogue, deadlines.calendar, clock),
+        deadlines=deadlines,
         refusals=Refusals(services.catalogue, services.settings.data, services.settings.watch, clock),
         pictures=Pictures(services.tiers),
         templates=templates,

@@ -173,6 +173,8 @@ EVENTS: Mapping[str, Pair] = {
     "deadline.due": ("时限将到", "deadline near"),
     "deadline.overdue": ("超过时限", "deadline passed"),
     "delay.recorded": ("登记特殊情况", "reason for a delay recorded"),
+    "upload.rejected": ("上传被拒", "upload refused"),
+    "card.wiped": ("存储卡已清除", "card wiped"),
     "rejection.seen": ("查看拒收文件", "refused file looked into"),
     "rejection.downloaded": ("下载拒收文件", "refused file downloaded"),
 }

@@ -17,13 +17,12 @@ from api.render import language, page, query
 from api.signin import Checked, Reader
 from api.web import Here, Web
 from pipeline import handover
-from pipeline.delays import may_record
 from pipeline.handover import State, Waiting
 from pipeline.sessions import SignedIn
 from storage.catalogue import worklist
 from storage.catalogue.handover import Narrowed
 from storage.catalogue.recordings import user_names
-from storage.catalogue.tables import Device, DockedFile
+from storage.catalogue.tables import DockedFile
 from storage.errors import LiuhenError, NotFound, Refused
 from storage.records import Role
 
@@ -102,7 +101,8 @@ def missing(request: Request, who: Reader, web: Here, wanted: Wanted, number: Pa
         lines = handover.files_of(session, wanted.narrowed(who), dockings, offset(number), PER_PAGE)
         serials = {each.of.device for each, _ in lines}
         officers = worklist.officers_of(session, serials)
-        owners = {serial: device.officer_id for serial in serials if (device := session.get(Device, serial))}
+        days = {(each.of.device, each.day) for each, _ in lines}
+        may = {one for one in days if web.delays.may_record(session, who.user, *one)}
         names = user_names(session)
     given = wanted.given()
     return page(
@@ -111,7 +111,7 @@ def missing(request: Request, who: Reader, web: Here, wanted: Wanted, number: Pa
         lines=lines,
         officers=officers,
         names=names,
-        may={serial for serial in serials if may_record(who.user, owners.get(serial))},
+        may=may,
         late=handover.count(dockings, State.OVERDUE),
         policy=web.services.policy.deadlines,
         wanted=wanted,
@@ -187,9 +187,8 @@ def record_delay(
     day: Annotated[str, Form(max_length=10), PLAIN] = "",
     reason: Annotated[str, Form(max_length=4000), PLAIN] = "",
 ) -> Response:
-    today = web.deadlines.day_of(web.services.clock())
     try:
-        web.delays.record(who.user.id, device, _day(day), reason, today=today)
+        web.delays.record(who.user.id, device, _day(day), reason)
     except NotFound:
         raise
     except Refused as error:
@@ -205,6 +204,15 @@ def _day(text: str) -> date:
         raise Refused("请填写日期，如 2026-11-20。", "give the day as 2026-11-20") from error
 
 
+def _day_or_none(text: str) -> date | None:
+    """The day, of years that can be counted in; None for anything else."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year <= 2999 else None
+
+
 def _form(
     request: Request,
     web: Web,
@@ -218,14 +226,13 @@ def _form(
     from api.failures import status_of
 
     deadlines, due = web.deadlines, None
+    day_of = _day_or_none(day)
     with web.catalogue.read() as session:
-        row = session.get(Device, device)
+        may = day_of is None or web.delays.may_record(session, who.user, device, day_of)
         waiting = handover.waiting(session, deadlines, web.services.clock(), Narrowed(device=device)) if device else []
-    try:
-        last = deadlines.calendar.working_day_after(_day(day), deadlines.policy.upload_special_working_days)
+    if day_of is not None:
+        last = deadlines.calendar.working_day_after(day_of, deadlines.policy.upload_special_working_days)
         due = (deadlines.calendar.end_of(last.day), last.estimated)
-    except (Refused, OverflowError):
-        due = None
     return page(
         request,
         "delay.html",
@@ -236,7 +243,7 @@ def _form(
         error=error,
         due=due,
         files=sum(each.of.files for each in waiting if each.day.isoformat() == day),
-        may=may_record(who.user, row.officer_id if row else None),
+        may=may,
         today=deadlines.day_of(web.services.clock()).isoformat(),
         special_days=deadlines.policy.upload_special_working_days,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from pipeline.erasure import Erasing
-from storage.catalogue.tables import Delay, Device, Docking, Recording
+from storage.catalogue.tables import Assignment, Delay, Device, Docking, Recording
 from storage.records import JobKind
 from tests.support.taking import dock, take_in, work
 from tests.support.web import Browser, Bureau, keep, text_of
@@ -261,3 +261,30 @@ def test_all_that_is_late_or_not_filed_has_a_list_of_its_own(office: Bureau) -> 
     assert len(browser.get("/deadlines/unfiled.csv").text.splitlines()) == 2
     assert browser.get("/deadlines/other").status_code == 404
     assert Browser(office).get("/deadlines/late").status_code == 303
+
+
+def test_who_wore_the_device_that_day_gives_the_reason_also_when_it_has_gone_to_another(office: Bureau) -> None:
+    dock(office, 0, {"DCIM/0002.MP4": LOST})
+    for login, days in (("officer", -9), ("colleague", 3)):
+        since = office.clock.now + timedelta(days=days)
+        with office.services.catalogue.write() as session:
+            if session.get(Device, "LH00012") is None:
+                session.add(Device(serial="LH00012", created=since))
+                session.flush()
+            session.add(
+                Assignment(
+                    id=login, device_serial="LH00012", officer_id=office.users[login], since=since, made=since,
+                    made_by="admin",
+                )
+            )  # fmt: skip
+    office.clock.forward(days=4)
+    with office.services.catalogue.write() as session:
+        session.get_one(Device, "LH00012").officer_id = office.users["colleague"]
+    for login in ("officer", "colleague"):
+        browser = Browser(office, login)
+        assert "LH00012" in text_of(browser.get("/")) and "登记原因" in text_of(browser.get("/stations/missing"))
+    with office.services.catalogue.write() as session:
+        session.get_one(Assignment, "officer").officer_id = office.users["colleague"]
+    browser = Browser(office, "officer")
+    assert give(browser) == 403 and "LH00012" not in text_of(browser.get("/"))
+    assert give(Browser(office, "colleague")) == 303
