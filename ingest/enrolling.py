@@ -42,6 +42,8 @@ def enrol(client: ServerClient, code: str, out: Path) -> Enrolled:
     typed = invitation.read(code)
     with _only_one(out):
         if out.exists():
+            if (done := _done(out)) is not None:
+                return done
             raise Refused(f"密钥文件“{out}”已存在，不会覆盖。", f"the key file “{out}” exists and is not overwritten")
         code_key, key = invitation.key_of(typed), _pending(out)
         said = _post(client, "/api/enrolments", key_messages.enrol(code_key, key), "Liuhen-Code-Signature")
@@ -125,6 +127,15 @@ def _read(answer: bytes) -> tuple[Voucher, str]:
         return voucher, str(said["place"])
     except (ValueError, TypeError, KeyError, IntegrityError) as error:
         raise _between() from error
+
+
+def _done(out: Path) -> Enrolled | None:
+    """What an attempt before this one had come to, when it broke off right before its end."""
+    path = _pending_file(out)
+    if not path.exists() or station.as_pem((held := station.load(out)).key) != station.as_pem(_pending(out)):
+        return None
+    durable.remove(path)
+    return Enrolled(held, "")
 
 
 def _pending(out: Path) -> Ed25519PrivateKey:
