@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from sqlalchemy import exists, select
+from sqlalchemy.exc import IntegrityError as TakenDay
 from sqlalchemy.orm import Session
 
 from pipeline.access import NoRight, active_user
@@ -47,8 +48,6 @@ class Delays:
             user = active_user(session, user_id)
             _refuse_unknown(session, device)
             self._refuse_stranger(session, user, device, day)
-            if session.scalar(select(Delay.id).where(Delay.device_serial == device, Delay.day == day)) is not None:
-                raise Conflict("该设备当日的原因已经登记，不能更改。", "the device has a reason for that day already")
             row = Delay(
                 id=new_id(),
                 device_serial=device,
@@ -58,7 +57,7 @@ class Delays:
                 made_by=user.id,
                 made=self._clock(),
             )
-            session.add(row)
+            _add(session, row)
             payload = {"delay": row.id, "rule": "UP-24H", "day": day.isoformat(), "reason": made.as_json()}
             actor, subject = Actor("user", user.login), f"device:{device}"
             custody.record(session, CustodyEvent(new_id(), "delay.recorded", row.made, actor, subject, payload))
@@ -81,6 +80,17 @@ class Delays:
             raise NoRight(
                 "原因由该设备的执法人员或档案管理员登记。", "the device's officer or an archivist records the reason"
             )
+
+
+def _add(session: Session, row: Delay) -> None:
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except TakenDay as error:  # by an earlier request, or by one at the same moment
+        raise Conflict(
+            "该设备当日的原因已经登记，不能更改。", "the device has a reason for that day already"
+        ) from error
 
 
 def _refuse_unknown(session: Session, device: str) -> None:

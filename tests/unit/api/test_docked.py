@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import docked
+from api import docked, words
+from ingest import station_state
 
 SAID: dict[str, Any] = {
     "schema": "liuhen.station-state/1",
@@ -113,3 +116,20 @@ def test_anything_at_all_can_be_read(said: dict[str, Any], cards: list[dict[str,
         for each in report.cards:
             assert 0 <= each.read <= 1 and 0 <= each.sent <= 1 and each.tone in {"busy", "good", "bad", "warn", "grey"}
             assert all(text.isprintable() for text in (each.serial, each.model, each.place, each.zh, each.en))
+
+
+def test_what_the_protocol_documents_and_the_server_keeps_is_what_a_page_shows() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "docking.md").read_text(encoding="utf-8")
+    example = documented.split("liuhen.station-state/1", 1)[1]
+    text = '{"schema": "liuhen.station-state/1' + example.split("```", 1)[0].replace("01m7…", "01m7")
+    kept = json.loads(json.dumps(station_state.as_stored(station_state.parse(text.encode()), 1.5)))
+    report = docked.read(kept)
+    (one,) = report.cards
+    assert (one.serial, one.state, one.files, one.safe, one.docking) == ("LH00012", "sending", 12, 3, "01m7")
+    assert one.since == datetime(2026, 11, 20, 0, 58, tzinfo=UTC) and one.sent == 0.25
+    assert (report.offset, report.synchronised, report.agent) == (1.5, True, "0.1.0")
+
+
+def test_every_documented_state_of_a_card_has_a_colour_and_a_word() -> None:
+    documented = set(get_args(station_state.CardPhase))
+    assert documented == set(docked._TONES) and documented <= set(words.CARD_STATES)
