@@ -101,8 +101,9 @@ class CardWatch:
             threading.Semaphore(settings.at_once),
             self._journal_trouble,
         )
+        self._client = ServerClient(lambda: config().server, patience=0)
         self._heartbeat = Heartbeat(
-            ServerClient(lambda: config().server, patience=0),
+            self._client,
             self._key,
             self._journal,
             clock,
@@ -126,10 +127,16 @@ class CardWatch:
             for task in self._tasks.values():
                 task.join(5)
             self._heartbeat.stop()
+            self._client.close()
+            with self._lock:
+                self._stop.set()
+                self._watch.close()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._watch.wake()
+        with self._lock:
+            if not self._stop.is_set():
+                self._stop.set()
+                self._watch.wake()
 
     def states(self) -> list[CardState]:
         """Of all cards that are in, and of those pulled out too early."""

@@ -16,6 +16,11 @@ from typing import Any
 
 import pytest
 
+from ingest.card_watch import CardWatch, ConfigFile
+from ingest.results import Outcome
+from ingest.station_settings import load
+from ingest.station_state import CardState, Problem
+from storage.clock import now
 from tests.support.docking import stored
 from tests.support.server import ROOT, Launcher, Server, enrol
 from tests.support.stations import kept_state
@@ -34,44 +39,57 @@ def server(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 class Watching:
-    """A station at work: what it says, line by line."""
+    """A station at work: what it says, event by event."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self._lines: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+    def __init__(self) -> None:
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next event like that; the test's time limit ends a vain wait."""
         while True:
-            event: dict[str, Any] = json.loads(self._lines.get())
+            event = self.events.get()
             if wanted(event):
                 return event
 
     def card(self, state: str, place: str = "") -> dict[str, Any]:
         return self.until(lambda event: event.get("state") == state and event["place"].endswith(place))
 
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self._lines.put(line)
+    def card_state(self, state: CardState, _: Outcome | None) -> None:
+        self.events.put({"event": "card", **state.model_dump()})
 
-    def close(self) -> None:
-        self._reader.join()
+    def problem(self, problem: Problem | None) -> None:
+        self.events.put({"event": "problem", "problem": problem.model_dump() if problem else None})
 
 
 @contextmanager
 def watching(config: Path) -> Iterator[Watching]:
+    """In a thread of this process."""
+    station = Watching()
+    watch = CardWatch(ConfigFile(lambda: load(config, {}), config), now, station.card_state, station.problem)
+    thread = threading.Thread(target=watch.run)
+    thread.start()
+    try:
+        yield station
+    finally:
+        watch.stop()
+        thread.join()
+
+
+@contextmanager
+def watching_program(config: Path) -> Iterator[Watching]:
+    """As the operator starts it."""
     command = [sys.executable, "-m", "api.cli", "dock", "--watch", "--json", "--config", str(config)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        station = Watching(process)
+        station, lines = Watching(), process.stdout
+        assert lines
+        reader = threading.Thread(target=lambda: [station.events.put(json.loads(line)) for line in lines])
+        reader.start()
         try:
             station.until(lambda event: event["event"] == "watching")
             yield station
         finally:
             process.send_signal(signal.SIGTERM)
-            station.close()
+            reader.join()
             assert process.wait() == 0
 
 
@@ -99,7 +117,7 @@ def insert(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
 def test_cards_are_docked_once_each_and_the_office_sees_them(server: Server, tmp_path: Path) -> None:
     config = configure(tmp_path, server.url, enrol(server.data, tmp_path, "W-1"))
     data = [os.urandom(100_000) for _ in range(3)]
-    with watching(config) as station:
+    with watching_program(config) as station:
         insert(tmp_path, "one", {"LH00012_1.MP4": data[0]})
         two = insert(tmp_path, "two", {"LH00013_1.MP4": data[1], "device.json": b'{"serial": "LH00013"}'})
         seen = {station.card("safe")["serial"], station.card("safe")["serial"]}
@@ -174,6 +192,19 @@ def test_a_card_that_is_pulled_out_too_early_is_shown_until_it_is_back(launcher:
             (tmp_path / "away").rename(card)
             station.card("safe")
             kept_state(data, "ST-01", lambda state: [c["state"] for c in state["cards"]] == ["safe"])
+
+
+def test_a_station_that_was_restarted_is_heard_again(server: Server, tmp_path: Path) -> None:
+    config = configure(tmp_path, server.url, enrol(server.data, tmp_path, "W-5"))
+    sequence = 0
+    for name in ("one", "two", "three"):
+        with watching(config) as station:
+            insert(tmp_path, name, {"LH00012_1.MP4": name.encode()})
+            station.card("safe", name)
+        count = len(list((tmp_path / "cards").iterdir()))
+        state = kept_state(server.data, "W-5", lambda state, count=count: len(state["cards"]) == count)
+        assert state["sequence"] > sequence
+        sequence = state["sequence"]
 
 
 def test_a_real_mount_is_seen_at_once(server: Server, tmp_path: Path) -> None:
