@@ -10,20 +10,17 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import uvicorn
 from sqlalchemy import select
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from ingest import station
 from ingest.enrolment import Enrolment
-from ingest.server import make_routes
 from pipeline.bootstrap import wire
 from pipeline.settings import Settings
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Entry
 from storage.clock import now
 from storage.ledger.proof import verify_receipt
+from tests.support.inside import serving
 from tests.support.kept import check_kept, dock, make_card, receipts
 
 
@@ -40,29 +37,22 @@ class Jumping:
 
 
 @contextmanager
-def serving(data: Path, folder: Path) -> Iterator[tuple[str, Path]]:
-    """A server in this process with such a clock: its address, and a station's key."""
+def jumping(data: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    """A server with such a clock: its address, and a station's key."""
     services = wire(Settings(data=data, min_free=0), Jumping())
     services.start(threads=0)
     Enrolment(services.catalogue, services.clock).add("ST-01", "", folder / "key.json", services.log_key.vkey)
-    app = Starlette(routes=[Mount("/api", routes=make_routes(services))])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_level="error"))
-    socket = server.config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-    thread.start()
     try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}", folder / "key.json"
+        with serving(services) as url:
+            yield url, folder / "key.json"
     finally:
-        server.should_exit = True
-        thread.join()
-        socket.close()
         services.stop()
 
 
 def test_receipts_and_order_do_not_depend_on_the_servers_clock(tmp_path: Path) -> None:
     data = tmp_path / "data"
     contents = make_card(tmp_path / "card", "LH00012", [9_000_000, 300_000, 1, 2, 3])
-    with serving(data, tmp_path) as (url, key):
+    with jumping(data, tmp_path) as (url, key):
         assert dock(url, key, tmp_path / "state", tmp_path / "card").safe
         first = receipts(tmp_path / "state")
         contents |= make_card(tmp_path / "later", "LH00012", [4])

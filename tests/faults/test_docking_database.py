@@ -54,7 +54,7 @@ def test_a_database_that_another_process_has_locked(launcher: Launcher, tmp_path
         other.close()
     assert safe == [True, True]
     given = receipts(tmp_path / "state0", tmp_path / "state1")
-    check_kept(data, contents, given, station.load(keys[0]).log)
+    check_kept(data, contents, given, station.load(keys[0]).log, abandoned=True)
 
 
 class Postgres:
