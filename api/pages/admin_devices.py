@@ -19,7 +19,7 @@ from api.web import Here, Web
 from pipeline import devices as registry
 from storage.catalogue import assignments
 from storage.catalogue.recordings import user_names
-from storage.catalogue.tables import Device, Recording, User
+from storage.catalogue.tables import Device, DeviceProfile, Recording, User
 from storage.errors import Refused
 from storage.records import Role
 
@@ -78,6 +78,7 @@ def _devices(
         registered = {device.serial: device for device in session.scalars(select(Device))}
         officers = session.scalars(select(User).where(User.disabled.is_(False)).order_by(User.login)).all()
         serials = sorted(serial for serial in {*counts, *registered} if serial)
+        learned = {row[0]: row[1] for row in session.execute(select(DeviceProfile.serial, DeviceProfile.files))}
         worn, names = assignments.history(session, serials), user_names(session)
     lines = [(serial, registered.get(serial), counts.get(serial, 0), worn.get(serial, [])) for serial in serials]
     unknown = [line for line in lines if line[0].startswith(registry.QUARANTINE) and line[2]]
@@ -89,6 +90,7 @@ def _devices(
         unknown=unknown,
         officers=[user for user in officers if Role.OFFICER in user.roles],
         names=names,
+        learned=learned,
         error=error,
         given=given or _BLANK,
     )

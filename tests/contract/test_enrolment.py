@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,15 @@ def test_a_code_is_good_once(server: Server, http: httpx.Client) -> None:
     code = invite(server, "ST-07").code
     assert post(http, request_of(code, Ed25519PrivateKey.generate())).status_code == 201
     assert refusal(post(http, request_of(code, Ed25519PrivateKey.generate()))) == (409, "used-code")
+
+
+def test_of_many_at_once_one_gets_the_code(server: Server, http: httpx.Client) -> None:
+    code = invite(server, "ST-20").code
+    asked = [request_of(code, Ed25519PrivateKey.generate()) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda each: post(http, each), asked))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
+    assert [event for event, _, _ in events(server, "ST-20")] == ["station.invited", "station.enrolled"]
 
 
 def test_codes_run_out(server: Server, http: httpx.Client) -> None:
