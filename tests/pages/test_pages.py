@@ -188,16 +188,17 @@ def test_words_stand_out_from_their_ground(site: Site, kept: Kept, address: str)
 
 
 def test_every_field_and_button_has_a_name(site: Site, kept: Kept) -> None:
-    page = site.page("admin")
-    own = ("/cases", "/admin/stations", "/admin/devices", "/admin/officers")
-    for address in ("/", "/recordings", f"/recordings/{kept.recording}", "/stations/missing", COVERED, *own):
-        page.goto(address)
-        nameless = page.evaluate(
-            """[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]
-            .filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))
-            .map(e => e.outerHTML)"""
-        )
-        assert nameless == []
+    officers = ("/", "/recordings", f"/recordings/{kept.recording}", "/cases", "/stations/missing", COVERED)
+    for login, addresses in (("officer", officers), ("admin", PAGES[-3:])):
+        page = site.page(login)
+        for address in addresses:
+            page.goto(address)
+            nameless = page.evaluate(
+                """[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]
+                .filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))
+                .map(e => e.outerHTML)"""
+            )
+            assert nameless == [], address
 
 
 def test_a_station_is_invited_and_a_camera_assigned_by_keyboard(site: Site, kept: Kept) -> None:
