@@ -13,9 +13,9 @@ RUN npm ci --omit=dev --ignore-scripts
 COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project
 COPY . .
-# The wheel carries what .gitignore leaves out of the repository: htmx, as locked in package-lock.json.
+# The wheel carries what .gitignore leaves out of the repository: htmx and tus-js-client, as locked in package-lock.json.
 RUN mkdir -p api/static/vendor \
- && cp node_modules/htmx.org/dist/htmx.min.js api/static/vendor/ \
+ && cp node_modules/htmx.org/dist/htmx.min.js node_modules/tus-js-client/dist/tus.min.js api/static/vendor/ \
  && uv sync --locked --no-dev --no-editable
 
 FROM debian:12-slim

@@ -11,19 +11,24 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Mount
 
 from api import failures, health, ledger_files, media, rest, signin, timestamp_files
+from api.browser_uploads import make_browser_routes
 from api.guard import Guard, Limits
 from api.pages import (
     admin,
     cases,
     coverage,
+    deadlines,
     desk,
     fixity,
     ledger,
+    missing,
     recording,
     recordings,
+    rejections,
     requests,
     stations,
     statistics,
+    upload,
 )
 from api.render import make_templates
 from api.web import make_web
@@ -52,10 +57,14 @@ def make_app(services: Services, limits: Limits | None = None) -> FastAPI:
     app.state.web = make_web(services, make_templates())
     app.add_middleware(Guard, limits=limits or Limits(), metrics=app.state.web.metrics)
     failures.install(app)
-    for module in (signin, media, recordings, recording, cases, requests, stations, statistics, desk, admin, coverage):
+    app.include_router(upload.router)  # /stations/upload, before /stations/NAME
+    for module in (signin, media, recordings, recording, cases, requests, statistics, desk, admin, coverage):
+        app.include_router(module.router)
+    for module in (deadlines, missing, rejections, stations):  # /stations/NAME comes last
         app.include_router(module.router)
     for module in (ledger, fixity, ledger_files, timestamp_files, health, rest):
         app.include_router(module.router)
-    app.router.routes.append(Mount("/api", routes=make_routes(services)))
+    doors = [*make_routes(services), *make_browser_routes(app.state.web)]
+    app.router.routes.append(Mount("/api", routes=doors))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -186,7 +186,10 @@ class CoverageBody(BaseModel):
 
 
 class MissingFile(BaseModel):
-    """A file on a docking manifest that was never received. `due`: until when it may come (UP-24H)."""
+    """A file on a docking manifest that was never received, by its first listing (`docking`, `listed`). `due`: until
+    when it may come (UP-24H); `special`: three working days, with a recorded reason; `estimated`: holidays on the way
+    are not announced yet.
+    """
 
     path: str
     device: str
@@ -198,6 +201,8 @@ class MissingFile(BaseModel):
     listed: datetime
     due: datetime
     overdue: bool
+    special: bool
+    estimated: bool
 
 
 class MissingPage(BaseModel):

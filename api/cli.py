@@ -17,6 +17,7 @@ from api.commands import (
     fixity,
     key,
     ledger,
+    officer,
     station,
     station_key,
     timestamps,
@@ -55,6 +56,7 @@ def make_cli() -> typer.Typer:
     admin = typer.Typer(help="管理 · Administration", no_args_is_help=True)
     admin.add_typer(station.make(), name="station", help="采集站 · Docking stations")
     admin.add_typer(user.make(), name="user", help="用户 · Users")
+    admin.add_typer(officer.make(), name="officer", help="执法人员名录 · Officers and their certificates")
     admin.add_typer(device.make(), name="device", help="设备与其特征档案 · Devices and their profiles")
     admin.add_typer(key.make(), name="key", help="存证链签名密钥 · The ledger's signing keys")
     admin.command("fixity")(fixity.fixity)

@@ -1,7 +1,8 @@
 """The outermost layer: security headers, body limits, foreign origins, a brake on changing requests, and figures.
 
 Plain ASGI, so that a long upload or stream passes through piece by piece. What is under `/api/uploads` and
-`/api/dockings` comes from stations, not browsers: it has its own limits and signatures.
+`/api/dockings` comes from stations, not browsers: it has its own limits and signatures. The uploads of browsers have
+those limits too, and are as careful about where they come from as any form.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 STATIONS = ("/api/uploads", "/api/dockings")
+BROWSERS = "/api/browser/uploads"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -87,11 +89,13 @@ class Guard:
         if scope["method"] in _SAFE or scope["path"].startswith(STATIONS):
             return None
         headers = Headers(scope=scope)
+        if not _same_origin(headers):
+            return 403, "请求来自其他网站，未执行。", "the request comes from another site and was not carried out"
+        if scope["path"].startswith(BROWSERS):
+            return None
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._limits.body:
             return 413, "提交的内容过大，未被接收。", "what was sent is too large and was not taken"
-        if not _same_origin(headers):
-            return 403, "请求来自其他网站，未执行。", "the request comes from another site and was not carried out"
         if self._too_many(scope):
             return 429, "操作过于频繁，请一分钟后再试。", "too many requests: try again in a minute"
         return None
@@ -110,7 +114,7 @@ class Guard:
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that ends an over-long body which told no length."""
-        if scope["path"].startswith(STATIONS):
+        if scope["path"].startswith((*STATIONS, BROWSERS)):
             return receive
         taken = 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -35,11 +34,14 @@ from api.pages.requests import sees_all, visible
 from api.render import page
 from api.signin import SESSION_COOKIE, Reader, address_of, header_token, session_of, set_session
 from api.web import Here
+from pipeline import handover
+from pipeline.handover import Waiting
 from pipeline.sessions import SignedIn
-from storage.catalogue import activity, worklist
 from storage.catalogue import recordings as catalogue
+from storage.catalogue import worklist
+from storage.catalogue.handover import Narrowed
 from storage.catalogue.recordings import Dossier, Row
-from storage.catalogue.tables import DockedFile, Docking, User
+from storage.catalogue.tables import DockedFile, User
 from storage.catalogue.worklist import Asked as AskedFor
 from storage.errors import NotFound
 from storage.records import RequestKind, RequestState
@@ -125,11 +127,12 @@ def missing(
     offset: Offset = 0,
     limit: Limit = 50,
 ) -> MissingPage:
-    """Files that a station signed for and nobody received, oldest first."""
-    allowed, now = timedelta(hours=web.services.policy.deadlines.upload_hours), web.services.clock()
+    """Files that a station signed for and nobody received, the first due first."""
+    narrowed = Narrowed(device=device, station=station)
     with web.catalogue.read() as session:
-        rows, total = activity.unreceived(session, device=device, station=station, offset=offset, limit=limit)
-    return MissingPage(total=total, files=[_missing(file, docking, allowed, now) for file, docking in rows])
+        found = handover.waiting(session, web.deadlines, web.services.clock(), narrowed)
+        rows = handover.files_of(session, narrowed, found, offset, limit)
+    return MissingPage(total=sum(each.of.files for each in found), files=[_missing(*row) for row in rows])
 
 
 @router.get("/requests")
@@ -264,17 +267,18 @@ def _request(asked: AskedFor, logins: dict[str, str]) -> RequestBody:
     )
 
 
-def _missing(file: DockedFile, docking: Docking, allowed: timedelta, now: datetime) -> MissingFile:
-    due = docking.station_time + allowed
+def _missing(of: Waiting, file: DockedFile) -> MissingFile:
     return MissingFile(
         path=file.path,
         device=file.device_serial,
-        station=docking.station_id,
-        docking=docking.id,
+        station=of.of.station,
+        docking=of.of.docking,
         size=file.size,
         sha256=file.sha256,
         modified=file.modified,
-        listed=docking.station_time,
-        due=due,
-        overdue=due < now,
+        listed=of.of.listed,
+        due=of.deadline.due,
+        overdue=of.state is handover.State.OVERDUE,
+        special=of.deadline.special,
+        estimated=of.deadline.estimated,
     )

@@ -11,8 +11,12 @@ from fastapi import Depends, Request
 from api.metrics import Metrics
 from pipeline.accounts import Accounts
 from pipeline.cases import Cases
+from pipeline.casework.deadlines import Deadlines
+from pipeline.delays import Delays
 from pipeline.excuses import Excuses
+from pipeline.handover import deadlines_of
 from pipeline.pictures import Pictures
+from pipeline.refused import Refusals
 from pipeline.sessions import Sessions
 from storage.catalogue.catalogue import Catalogue
 
@@ -31,6 +35,9 @@ class Web:
     sessions: Sessions
     cases: Cases
     excuses: Excuses
+    delays: Delays
+    refusals: Refusals
+    deadlines: Deadlines
     pictures: Pictures
     templates: Environment
     metrics: Metrics = field(default_factory=Metrics)
@@ -51,12 +58,16 @@ class Web:
 
 def make_web(services: Services, templates: Environment) -> Web:
     policy, clock = services.policy, services.clock
+    deadlines = deadlines_of(policy, ZoneInfo(services.settings.timezone))
     return Web(
         services=services,
         accounts=Accounts(services.catalogue, clock),
         sessions=Sessions(services.catalogue, clock),
         cases=Cases(services.catalogue, policy.retention, clock),
         excuses=Excuses(services.catalogue, policy.viewing.approvers, clock),
+        delays=Delays(services.catalogue, deadlines.calendar, clock),
+        deadlines=deadlines,
+        refusals=Refusals(services.catalogue, services.settings.data, services.settings.watch, clock),
         pictures=Pictures(services.tiers),
         templates=templates,
     )

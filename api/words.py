@@ -74,6 +74,49 @@ FIXITY_STATES: Mapping[str, Pair] = {
     "unreadable": ("无法读取", "unreadable"),
     "altered": ("数据库记录被改", "row altered"),
 }
+CARD_STATES: Mapping[str, Pair] = {
+    "listing": ("正在列清单", "listing"),
+    "hashing": ("正在读取", "reading"),
+    "sending": ("正在上传", "uploading"),
+    "safe": ("可清除", "safe to wipe"),
+    "unsafe": ("不可清除", "not safe"),
+    "quarantined": ("待认领", "quarantined"),
+    "failed": ("采集失败", "failed"),
+    "wiping": ("正在清除", "wiping"),
+    "wiped": ("已清除", "wiped"),
+    "gone": ("中途拔出", "pulled out"),
+    "unknown": ("状态不明", "unknown"),
+}
+STATION_STATES: Mapping[str, Pair] = {
+    "online": ("在线", "online"),
+    "silent": ("失联", "silent"),
+    "never": ("未上报", "never heard of"),
+    "revoked": ("已停用", "revoked"),
+}
+DOORS: Mapping[str, Pair] = {
+    "upload": ("采集站上传", "station upload"),
+    "browser": ("网页上传", "browser upload"),
+    "file": ("直接提交", "posted file"),
+    "watch": ("监视文件夹", "watched folder"),
+}
+DEADLINES: Mapping[str, Pair] = {
+    "overdue": ("已逾期", "overdue"),
+    "soon": ("即将到期", "due soon"),
+    "waiting": ("未到期", "not due yet"),
+}
+BASES: Mapping[str, Pair] = {
+    "recording": ("录制结束", "the recording's end"),
+    "docking": ("首次列入清单", "the first listing"),
+    "received": ("入库", "when it came in"),
+    "closing": ("结案", "the case's closing"),
+}
+CERTIFICATES: Mapping[str, Pair] = {
+    "valid": ("有效", "valid"),
+    "soon": ("即将到期", "runs out soon"),
+    "expired": ("已过期", "expired"),
+    "early": ("未生效", "not valid yet"),
+    "unknown": ("未登记", "not on record"),
+}
 FLAGS: Mapping[str, Pair] = {
     "measures": ("对当事人采取了强制措施", "enforcement measures were taken against the party"),
     "objection": ("当事人现场提出异议", "the party objected on site"),
@@ -109,12 +152,17 @@ EVENTS: Mapping[str, Pair] = {
     "case.opened": ("立卷", "case opened"),
     "case.changed": ("案卷变更", "case changed"),
     "station.enrolled": ("采集站登记", "station enrolled"),
+    "station.invited": ("生成登记码", "enrolment code made"),
+    "station.key-rotated": ("采集站更换密钥", "station's key replaced"),
     "station.revoked": ("采集站停用", "station revoked"),
-    "device.assigned": ("设备登记", "device registered"),
+    "device.assigned": ("设备配发", "device assigned"),
+    "device.identified": ("指认设备", "device named"),
+    "recording.officer-set": ("确定佩戴人员", "wearer set"),
     "device.learned": ("学习设备特征", "device's files learned"),
     "device.forgotten": ("删除设备特征", "device's profile forgotten"),
     "user.created": ("新建用户", "user created"),
     "user.changed": ("用户变更", "user changed"),
+    "user.certified": ("登记执法证", "certificate recorded"),
     "key.rotated": ("更换签名密钥", "signing key rotated"),
     "ledger.restored": ("从存证链补回数据", "taken back from the ledger"),
     "fixity.failed": ("存储文件与存证不符", "stored file not as recorded"),
@@ -125,6 +173,8 @@ EVENTS: Mapping[str, Pair] = {
     "deadline.due": ("时限将到", "deadline near"),
     "deadline.overdue": ("超过时限", "deadline passed"),
     "delay.recorded": ("登记特殊情况", "reason for a delay recorded"),
+    "upload.rejected": ("上传被拒", "upload refused"),
+    "card.wiped": ("存储卡已清除", "card wiped"),
     "rejection.seen": ("查看拒收文件", "refused file looked into"),
     "rejection.downloaded": ("下载拒收文件", "refused file downloaded"),
 }
@@ -158,7 +208,10 @@ NOTES: Mapping[str, Pair] = {
     "enabled": ("账号已启用。", "The account is enabled."),
     "delayed": ("特殊情况原因已登记，时限已按工作日延长。", "The reason is recorded; working days count now."),
     "rejection": ("已登记查看。", "It is recorded that you looked into it."),
-    "assigned": ("设备登记已保存。", "The device's registration is saved."),
+    "assigned": ("设备配发已登记。", "The assignment is recorded."),
+    "identified": ("设备已指认，音像记录已归入。", "The device is named; the recordings are now its own."),
+    "revoked": ("采集站已停用，其密钥与令牌立即失效。", "The station is revoked; its key and tokens are refused."),
+    "certified": ("执法证信息已保存。", "The certificate is recorded."),
 }
 """What a page says after something was done (?note=…)."""
 

@@ -50,6 +50,14 @@ class Mislabelled(Refused):
     """The server received other bytes than the manifest lists."""
 
 
+class OldState(Conflict):
+    """The server knows a later state of this station; `last` is its number."""
+
+    def __init__(self, zh: str, en: str, last: int) -> None:
+        super().__init__(zh, en)
+        self.last = last
+
+
 class ServerClient:
     """One server, one docking at a time. Thread-safe after `dock`.
 
@@ -224,6 +232,8 @@ def _refusal(response: httpx.Response) -> LiuhenError:
         return Transient(zh, en)
     if code == "digest-mismatch":
         return Mislabelled(zh, en)
+    if code == "old-state" and isinstance(last := response.json().get("last"), int):
+        return OldState(zh, en, last)
     if response.status_code in (404, 410) or code == "rejected":
         return NotFound(zh, en)
     return Conflict(zh, en) if response.status_code == 409 else Refused(zh, en)

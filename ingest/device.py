@@ -21,6 +21,7 @@ JSON_NOTE = "device.json"
 TEXT_NOTE = "LIUHEN.TXT"
 NOTES = frozenset({JSON_NOTE, TEXT_NOTE})  # about the camera, no recordings: listed, not uploaded
 QUARANTINE = "UNKNOWN-"
+LISTING = "listing-"  # a card without a volume of its own is known by what is on it
 _MAX_NOTE = 64 << 10  # bytes
 _PREFIX = re.compile(r"([A-Za-z]{1,8}[0-9]{2,12})[_-]")
 _LABEL = re.compile(r"[A-Za-z]{1,8}[0-9]{4,12}")  # four digits at least: makers label cards SANDISK64, LEXAR128
@@ -70,7 +71,7 @@ def card_id(card: Card, known: Known) -> str:
     listing = hashlib.sha256()
     for file in card.files:
         listing.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\n".encode())
-    return listing.hexdigest()[:16]
+    return f"{LISTING}{listing.hexdigest()[:16]}"
 
 
 def find_device(card: Card, known: Known) -> Identity:
@@ -81,7 +82,7 @@ def find_device(card: Card, known: Known) -> Identity:
     """
     noted = _noted(card)
     clock, model = noted.get("clock", ""), noted.get("model", "")
-    quarantined = QUARANTINE + card_id(card, known)
+    quarantined = QUARANTINE + card_id(card, known).removeprefix(LISTING)
     if serial := known.given:
         return Identity(_said(serial, model, "operator"), clock=clock)
     if serial := known.cameras.get(quarantined):

@@ -22,6 +22,7 @@ from ingest.callers import Caller
 from ingest.manifest import FileLine, Manifest
 from ingest.sender import check_sender, in_use
 from ingest.uploads import resumable
+from pipeline.history import look_again
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Device, DockedFile, Docking, Original, Station
@@ -116,6 +117,7 @@ class Dockings:
                 manifest=content,
                 manifest_sha256=digest,
                 signature=signature,
+                nonce=manifest.nonce,
                 station_time=manifests.parse_time(manifest.time),
                 received=self._clock(),
                 token=_hashed(token),
@@ -124,6 +126,7 @@ class Dockings:
             session.add(docking)
             session.flush()
             self._add_files(session, docking, manifest)
+            look_again(session, docking.id, docking.received)
             new_device = self._add_device(session, manifest)
             custody.record(session, _received(docking, manifest, new_device))
             return docking.id

@@ -42,6 +42,8 @@ def enrol(client: ServerClient, code: str, out: Path) -> Enrolled:
     typed = invitation.read(code)
     with _only_one(out):
         if out.exists():
+            if (done := _done(out)) is not None:
+                return done
             raise Refused(f"密钥文件“{out}”已存在，不会覆盖。", f"the key file “{out}” exists and is not overwritten")
         code_key, key = invitation.key_of(typed), _pending(out)
         said = _post(client, "/api/enrolments", key_messages.enrol(code_key, key), "Liuhen-Code-Signature")
@@ -74,6 +76,17 @@ def current(client: ServerClient, path: Path) -> StationKey:
     with _only_one(path):
         held = station.load(path)
         return held if held.following is None else _finish(client, path, held)
+
+
+def present(server: str, path: Path) -> StationKey:
+    """As `current`, asking the server at this address only where there is something to bring to its end."""
+    if (held := station.load(path)).following is None:
+        return held
+    client = ServerClient(server, patience=0)
+    try:
+        return current(client, path)
+    finally:
+        client.close()
 
 
 def _finish(client: ServerClient, path: Path, held: StationKey) -> StationKey:
@@ -114,6 +127,15 @@ def _read(answer: bytes) -> tuple[Voucher, str]:
         return voucher, str(said["place"])
     except (ValueError, TypeError, KeyError, IntegrityError) as error:
         raise _between() from error
+
+
+def _done(out: Path) -> Enrolled | None:
+    """What an attempt before this one had come to, when it broke off right before its end."""
+    path = _pending_file(out)
+    if not path.exists() or station.as_pem((held := station.load(out)).key) != station.as_pem(_pending(out)):
+        return None
+    durable.remove(path)
+    return Enrolled(held, "")
 
 
 def _pending(out: Path) -> Ed25519PrivateKey:

@@ -36,6 +36,8 @@ class Journal:
         self._file = self.folder / FILE
         self._lock = threading.Lock()
         self._hashed: dict[_Place, tuple[_Look, Digest]] = {}
+        self.broken = False
+        """Whether the last line could not be written."""
         for line in self.lines("hashed", old=False):
             self._learn(line)
 
@@ -75,8 +77,13 @@ class Journal:
         """Add a line. Raises Transient when the station's disk is full or broken."""
         line = json.dumps({"kind": kind, "time": iso(now()), **fields}, ensure_ascii=True, separators=(",", ":"))
         with self._lock:
-            self._turn_over()
-            durable.append(self._file, line.encode("ascii") + b"\n", mode=0o600, sync=sync)
+            self.broken = True
+            try:
+                self._turn_over()
+                durable.append(self._file, line.encode("ascii") + b"\n", mode=0o600, sync=sync)
+            except OSError as error:
+                raise durable.disk_error(error) from error
+            self.broken = False
 
     def lines(self, *kinds: str, old: bool = True) -> Iterator[dict[str, Any]]:
         """The lines of these kinds, oldest first. What a crash tore, or a broken disk spoilt, is passed over.
@@ -116,13 +123,13 @@ def _look(file: CardFile, inodes: bool) -> _Look:
 
 
 def _read(file: Path, kinds: frozenset[str]) -> Iterator[dict[str, Any]]:
+    wanted = tuple(f'{{"kind":"{kind}",'.encode() for kind in kinds)
     with file.open("rb") as stream:
         for content in stream:
-            if not content.endswith(b"\n"):
-                return
+            if not content.startswith(wanted) or not content.endswith(b"\n"):
+                continue
             try:
                 line = json.loads(content)
             except ValueError:
                 continue
-            if isinstance(line, dict) and line.get("kind") in kinds:
-                yield line
+            yield line

@@ -27,6 +27,9 @@ WORDS: dict[CardPhase, tuple[str, str]] = {
 }
 
 
+EMPTY = ("存储卡上没有文件", "there are no files on the card")
+
+
 class CardGone(Refused):
     """The card was pulled out: whatever is done with it ends."""
 
@@ -111,7 +114,7 @@ class CardProgress:
 
     def finished(self, outcome: Outcome) -> None:
         if outcome.safe:
-            self.enter("safe")
+            self.enter("safe", *(EMPTY if outcome.empty else WORDS["safe"]))
             return
         if outcome.kept:
             identity = outcome.identity

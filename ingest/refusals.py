@@ -41,7 +41,7 @@ def wrong_name(what: str) -> HttpError:
     return HttpError(
         422,
         "wrong-name",
-        f"文件名或设备编号不可接受（{what}），未接收；请改名或核对设备编号后重试。",
+        "文件名或设备编号不可接受（不得为空、过长、含控制字符或“..”），未接收；请改名或核对设备编号后重试。",
         f"the file's name or the device's serial can't be taken ({what}): rename it, or check the serial",
     )
 

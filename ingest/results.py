@@ -67,7 +67,12 @@ class Outcome:
     @property
     def safe(self) -> bool:
         """Whether the camera may be wiped (可清除): everything is kept, and it is known whose recordings they are."""
-        return self.kept and not self.device.quarantine
+        return self.kept and (self.empty or not self.device.quarantine)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing to bring over."""
+        return all(result.note for result in self.results)
 
     @property
     def passing(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -128,6 +128,8 @@ def _clearly(answer: Answer) -> Answer:
             return error.response()
         except LiuhenError as error:
             return from_error(error).response()
+        except ClientDisconnect:
+            return Response(status_code=400)  # it has gone: nobody hears this
 
     return answered
 

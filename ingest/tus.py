@@ -46,7 +46,7 @@ log = structlog.get_logger()
 class Tus:
     """`authorise` turns a request's headers into its sender, or raises HttpError 401 or 403.
 
-    `Route` it at `address` and `address/{id}`. `turns` are shared with other doors of the process.
+    `Route` it at `place` and `place/{id}`. `receipts`: under which address the sender finds its receipts.
     """
 
     def __init__(
@@ -55,13 +55,16 @@ class Tus:
         authorise: Callable[[Headers], Sender],
         turns: Turns,
         pace: Pace,
-        address: str = "/uploads",
+        *,
+        place: str = "/uploads",
+        receipts: str = "/api/receipts",
     ) -> None:
         self._uploads = uploads
         self._authorise = authorise
         self._turns = turns
         self._pace = pace
-        self._address = address
+        self._place = place
+        self._receipts = receipts
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
         self._hashers: OrderedDict[str, FileHasher] = OrderedDict()
 
@@ -103,7 +106,7 @@ class Tus:
         self, method: str, request: Request, receive: Receive, sender: Sender, upload: Upload
     ) -> Response:
         if method == "HEAD":
-            return _state(upload)
+            return self._state(upload)
         if method == "PATCH":
             return await self._patch(request, receive, sender, upload)
         if method == "DELETE":
@@ -125,7 +128,7 @@ class Tus:
         length = tus_headers.number(request.headers, "Upload-Length")
         upload = await self._run(self._register, sender, tus_headers.metadata(request.headers), length)
         headers = {
-            "Location": f"{request.scope.get('root_path', '')}{self._address}/{upload.id}",
+            "Location": f"{request.scope.get('root_path', '')}{self._place}/{upload.id}",
             **_progress(upload),
         }
         if request.headers.get("Content-Type") == BODY or length == 0:
@@ -154,7 +157,7 @@ class Tus:
         """Take a body at `offset`; at the last byte, finish. The headers of the answer."""
         checksum = tus_headers.checksum(request.headers)
         if upload.state == COMPLETE:
-            return _finished(upload, offset)
+            return self._finished(upload, offset)
         with self._turns.taken(sender.key):
             file = await self._run(self._uploads.lock, upload)
             try:
@@ -168,7 +171,7 @@ class Tus:
         self, receive: Receive, upload: Upload, file: SpoolFile, checksum: Checksum | None
     ) -> dict[str, str]:
         if upload.state == COMPLETE:
-            return _finished(upload, upload.length)
+            return self._finished(upload, upload.length)
         await self._run(self._uploads.room.check_disk)
         hasher = await self._hasher(upload)
         landing = Landing(self._uploads, upload, file, hasher, pool=self._pool, pace=self._pace, checksum=checksum)
@@ -177,9 +180,26 @@ class Tus:
             if upload.offset < upload.length:
                 return _progress(upload)
             await self._run(self._uploads.finish, upload, file, hasher)
-            return _finished(upload, upload.length)
+            return self._finished(upload, upload.length)
         finally:
             self._keep(upload, hasher)
+
+    def _finished(self, upload: Upload, offset: int) -> dict[str, str]:
+        """The headers of a finished upload, for the request that finished it and for one that asks again at the end."""
+        if offset != upload.length:
+            raise refusals.wrong_offset(upload, offset, _progress(upload))
+        return {**_progress(upload), **self._receipt(upload)}
+
+    def _state(self, upload: Upload) -> Response:
+        if upload.state not in (OPEN, COMPLETE):
+            raise refusals.rejected(upload)
+        path = base64.b64encode(upload.path.encode()).decode()
+        headers = {"Upload-Length": str(upload.length), "Upload-Metadata": f"path {path}", "Cache-Control": "no-store"}
+        receipt = self._receipt(upload) if upload.state == COMPLETE else {}
+        return Response(status_code=200, headers={**headers, **_progress(upload), **receipt})
+
+    def _receipt(self, upload: Upload) -> dict[str, str]:
+        return {"Liuhen-Receipt": f"{self._receipts}/{upload.sha256}"}
 
     async def _hasher(self, upload: Upload) -> FileHasher:
         hasher = self._hashers.pop(upload.id, None)
@@ -217,28 +237,8 @@ def _check_offset(upload: Upload, offset: int, headers: Headers) -> None:
         raise refusals.over_long()
 
 
-def _finished(upload: Upload, offset: int) -> dict[str, str]:
-    """The headers of a finished upload, for the request that finished it and for one that asks again at the end."""
-    if offset != upload.length:
-        raise refusals.wrong_offset(upload, offset, _progress(upload))
-    return {**_progress(upload), **_receipt(upload)}
-
-
-def _state(upload: Upload) -> Response:
-    if upload.state not in (OPEN, COMPLETE):
-        raise refusals.rejected(upload)
-    path = base64.b64encode(upload.path.encode()).decode()
-    headers = {"Upload-Length": str(upload.length), "Upload-Metadata": f"path {path}", "Cache-Control": "no-store"}
-    receipt = _receipt(upload) if upload.state == COMPLETE else {}
-    return Response(status_code=200, headers={**headers, **_progress(upload), **receipt})
-
-
 def _progress(upload: Upload) -> dict[str, str]:
     return {"Upload-Offset": str(upload.offset), "Upload-Expires": format_datetime(upload.expires, usegmt=True)}
-
-
-def _receipt(upload: Upload) -> dict[str, str]:
-    return {"Liuhen-Receipt": f"/api/receipts/{upload.sha256}"}
 
 
 def _not_allowed() -> Response:

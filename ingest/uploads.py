@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -27,12 +28,13 @@ from pipeline.intake import Intake, Spooled
 from pipeline.originals import Arrival
 from storage import durable
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import DockedFile, Docking, Rejection, Upload, User
+from storage.catalogue.tables import DockedFile, Docking, Original, Rejection, Upload, User
 from storage.clock import Clock, new_id
 from storage.errors import LiuhenError
 from storage.records import Actor, Digest
 
 OPEN, COMPLETE, REJECTED = "open", "complete", "rejected"
+OVERTAKEN = timedelta(hours=1)
 log = structlog.get_logger()
 
 
@@ -118,8 +120,12 @@ class Uploads:
         try:
             check_path(file.path)
             DeviceLine(serial=file.device)
+        except ValidationError as error:
+            raise refusals.wrong_name(
+                error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            ) from error
         except ValueError as error:
-            raise refusals.wrong_name(str(error).partition("\n")[0]) from error
+            raise refusals.wrong_name(str(error)) from error
         upload = self._new(file.path, length)
         upload.user_id, upload.device_serial, upload.modified = person.user, file.device, file.modified
         return self._insert(person, upload)
@@ -157,12 +163,6 @@ class Uploads:
         if upload.state == OPEN and upload.expires <= self._clock():
             raise refusals.expired()
         return upload
-
-    def of_person(self, person: Person) -> list[Upload]:
-        """What the person has uploaded or begun, newest first, as long as it is remembered."""
-        mine = select(Upload).where(Upload.user_id == person.user, Upload.expires > self._clock())
-        with self._catalogue.read() as session:
-            return list(session.scalars(mine.order_by(Upload.created.desc(), Upload.id.desc()).limit(500)))
 
     def lock(self, upload: Upload) -> SpoolFile:
         """Open the upload's spool file for writing. Raises HttpError 423 at once when another request has it."""
@@ -257,11 +257,17 @@ class Uploads:
         self._remove_leftovers()
 
     def expire(self) -> int:
-        """Remove uploads past their time, and return how many. Rejected ones stay until somebody has looked."""
+        """Remove uploads past their time, and return how many. Rejected ones stay until somebody has looked.
+
+        Unfinished ones whose bytes have come otherwise since (a creation whose answer was lost was made anew) go after
+        an hour: they would hold disk and quota for days.
+        """
+        now = self._clock()
+        overtaken = (Upload.state == OPEN) & Upload.sha256.in_(select(Original.sha256))
+        idle = overtaken & (Upload.expires <= now + self.limits.ttl - OVERTAKEN)
         with self._catalogue.read() as session:
-            rows = session.scalars(
-                select(Upload).where(Upload.expires <= self._clock(), Upload.state != REJECTED)
-            ).all()
+            query = select(Upload).where(((Upload.expires <= now) & (Upload.state != REJECTED)) | idle)
+            rows = session.scalars(query).all()
         return sum(self._expire_one(upload) for upload in rows)
 
     def _expire_one(self, upload: Upload) -> int:
@@ -321,6 +327,12 @@ def _is_of(session: Session, upload: Upload, sender: Sender) -> bool:
         return upload.user_id == sender.user
     docking = session.get(Docking, upload.docking_id) if upload.docking_id else None
     return docking is not None and docking.station_id == sender.station
+
+
+def of_person(session: Session, user_id: str, now: datetime) -> list[Upload]:
+    """What the person has uploaded or begun in a browser, newest first, as long as it is remembered."""
+    mine = select(Upload).where(Upload.user_id == user_id, Upload.expires > now)
+    return list(session.scalars(mine.order_by(Upload.created.desc(), Upload.id.desc()).limit(500)))
 
 
 def resumable(session: Session, station: str, digests: list[str], now: datetime) -> dict[tuple[str, str], Upload]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -15,10 +15,10 @@ from pipeline.casework.workdays import Calendar
 from pipeline.policy import Policy
 from storage.catalogue import handover as rows
 from storage.catalogue.handover import Listed, Narrowed, Taken
-from storage.catalogue.tables import Delay
+from storage.catalogue.tables import Delay, DockedFile
 
 LATE_WINDOW = timedelta(days=30)
-_EVEN = timedelta(days=200)  # more than the longest run of days that 30 working days take, with any policy's figure
+UNFILED_WINDOW = timedelta(days=366)
 Known = Mapping[tuple[str, date], Delay]
 
 
@@ -75,6 +75,22 @@ def state_of(deadlines: Deadlines, deadline: Deadline, now: datetime) -> State:
     return State.SOON if now >= deadlines.soon(deadline) else State.WAITING
 
 
+def files_of(
+    session: Session, narrowed: Narrowed, found: Sequence[Waiting], offset: int, limit: int
+) -> list[tuple[Waiting, DockedFile]]:
+    """One page of the files of `found`, in its order, those of one docking by path."""
+    chosen: list[tuple[Waiting, int]] = []
+    passed = 0
+    for each in found:
+        if passed < offset + limit and passed + each.of.files > offset:
+            chosen.append((each, passed))
+        passed += each.of.files
+    files = rows.files(session, narrowed, [each.of.docking for each, _ in chosen])
+    lines = [(each, file) for each, _ in chosen for file, _ in files.get(each.of.docking, [])]
+    before = offset - chosen[0][1] if chosen else 0
+    return lines[before : before + limit]
+
+
 def count(found: Iterable[Waiting], *states: State) -> int:
     """How many files wait in these states."""
     return sum(each.of.files for each in found if each.state in states)
@@ -106,11 +122,21 @@ def _judged(of: Taken, deadlines: Deadlines, known: Known) -> Late:
 def unfiled(
     session: Session, deadlines: Deadlines, now: datetime, *, officer: str = "", limit: int = 50
 ) -> tuple[list[Late], int]:
-    """Recordings whose time to be filed (FILE-30WD) is over or nearly so, the first due first, and how many, of the
-    last 10,000 received."""
-    found = rows.unfiled(session, now - _EVEN, officer=officer, newest=True, limit=10_000)
+    """Recordings whose time to be filed (FILE-30WD) is over, for a year at most, or nearly so, the first due first;
+    and how many, of the last 10,000 received."""
+    since, until = filing_window(deadlines, now, UNFILED_WINDOW)
+    found = rows.unfiled(session, since, until, officer=officer, newest=True, limit=10_000)
     told = [each for each in (filing(one, deadlines, now) for one in found) if each.state is not State.WAITING]
     return sorted(told, key=lambda each: (each.deadline.due, each.of.id))[:limit], len(told)
+
+
+def filing_window(deadlines: Deadlines, now: datetime, back: timedelta) -> tuple[datetime, datetime]:
+    """When recordings came in, and until when they were made, whose time to be filed ran out in the time `back`, or is
+    near. Working days take less than twice their number and a month of days, the longest holidays included; a working
+    day is at least a day."""
+    policy = deadlines.policy
+    ahead = max(0, policy.file_working_days - policy.file_soon_working_days)
+    return now - back - timedelta(days=30 + 2 * policy.file_working_days), now - timedelta(days=ahead)
 
 
 def filing(of: Taken, deadlines: Deadlines, now: datetime) -> Late:

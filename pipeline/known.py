@@ -11,8 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.continuity.docking import DockedCopy, check_card_date, check_history, check_vanished
+from pipeline.continuity.docking_clocks import DockingTimes, check_clocks
+from pipeline.continuity.docking_identity import Refused, check_refused, check_same_name, check_two_devices
 from pipeline.continuity.profile import Profile
-from pipeline.history import kept, manifest_lines, mates
+from pipeline.history import docking_times, kept, listed_elsewhere, manifest_lines, mates, refused, unread_lines
 from pipeline.profiles import for_device
 from storage.catalogue.tables import Docking, Original, Recording
 from storage.records import Finding
@@ -22,7 +24,8 @@ from storage.records import Finding
 class Known:
     """A recording's originals, as their own dockings listed them (`own`), every line of the device's manifests
     (`history`), those that belong to the recording (`awaited`), digests of those that are here (`arrived`), and the
-    device's profile.
+    device's profile. `elsewhere`: lines of other devices with the same bytes; `unread`: what later lists could not
+    read; `dockings`: clocks of its own; `refused`: what came for awaited lines and was not it.
     """
 
     originals: Sequence[Original]
@@ -31,6 +34,11 @@ class Known:
     awaited: Sequence[DockedCopy]
     arrived: Collection[str]
     device: Profile | None
+    serial: str
+    elsewhere: Sequence[tuple[str, DockedCopy]]
+    unread: Sequence[DockedCopy]
+    dockings: Sequence[DockingTimes]
+    refused: Sequence[Refused]
 
     @property
     def digests(self) -> frozenset[str]:
@@ -40,11 +48,17 @@ class Known:
         """What the docking history says of the recording. `hand_over`: how long listed files may take (UP-24H)."""
         findings = [finding for copy in self.own for finding in check_history(copy, self.history)]
         findings += self._card_dates(report)
-        return [*findings, *check_vanished(self.awaited, self.arrived, now, hand_over)]
+        told = {finding.evidence.get("path") for finding in findings if finding.code == "REC-TRUE/DOCK-CHANGED"}
+        findings += check_same_name((each.name, each.sha256) for each in self.originals if each.name not in told)
+        findings += [each for copy in self.own for each in check_two_devices(copy, self.serial, self.elsewhere)]
+        findings += [finding for times in self.dockings for finding in check_clocks(times)]
+        findings += check_refused(self.awaited, self.refused, self.arrived)
+        lists = [*self.history, *self.unread]
+        return [*findings, *check_vanished(self.awaited, self.arrived, now, hand_over, lists)]
 
     def due(self, hand_over: timedelta) -> list[datetime]:
         """When the time of those listed files runs out that belong to the recording and are not here yet."""
-        return [line.time + hand_over for line in self.awaited if line.sha256 not in self.arrived]
+        return [line.waits_from + hand_over for line in self.awaited if line.sha256 not in self.arrived]
 
     def _card_dates(self, report: Mapping[str, Any]) -> list[Finding]:
         """The dates of the card against those inside the files."""
@@ -67,11 +81,19 @@ def known_of(session: Session, recording_id: str) -> Known:
     mine = {(each.docking_id, each.sha256) for each in originals}
     own = [line for line in history if (line.docking, line.sha256) in mine]
     awaited = mates(own, history)
+    arrived = kept(session, {line.sha256 for line in awaited})
+    missing = [line for line in awaited if line.sha256 not in arrived]
+    serial = session.get_one(Recording, recording_id).device_serial
     return Known(
         originals=originals,
         own=own,
         history=history,
         awaited=awaited,
-        arrived=kept(session, {line.sha256 for line in awaited}),
-        device=for_device(session, session.get_one(Recording, recording_id).device_serial),
+        arrived=arrived,
+        device=for_device(session, serial),
+        serial=serial,
+        elsewhere=listed_elsewhere(session, {line.sha256 for line in own}, serial),
+        unread=unread_lines(session, serials, min(line.time for line in missing)) if missing else (),
+        dockings=docking_times(session, set(dockings)),
+        refused=refused(session, missing),
     )

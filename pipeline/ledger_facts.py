@@ -37,6 +37,8 @@ class LedgerFacts:
     def add(self, event: CustodyEvent) -> None:
         """Take in the next event, in the ledger's order."""
         payload = {**event.payload, "@subject": event.subject, "@actor": str(event.actor), "@id": event.id}
+        if event.event == "docking.received":  # with the key that its station had then
+            payload["@key"] = self.last("station", f"station:{payload.get('station')}").get("public_key")
         for topic, key in _topics(event):
             self.said.setdefault(topic, {})[key] = payload
 
@@ -74,6 +76,11 @@ def _topics(event: CustodyEvent) -> Iterator[tuple[str, str]]:
         yield "case", str(payload.get("case"))
     elif name in ("user.created", "user.changed") and "roles" in payload:
         yield "user", str(payload.get("user"))
+    elif name == "user.certified":
+        yield "certificate", str(payload.get("user"))
+    elif name in ("station.enrolled", "station.key-rotated"):
+        yield "station", event.subject
+        yield "station-key", str(payload.get("public_key"))
 
 
 def derivative_id(original: object, kind: object, retention: object) -> str:
@@ -143,6 +150,7 @@ _FIELDS = {
     "accepted": ("审核结果", "acceptance"),
     "approved": ("审批结果", "approval"),
     "case": ("所属案卷", "case"),
+    "certificate": ("内容", "content"),
     "docking": ("采集批次", "docking"),
     "expires": ("有效期", "expiry"),
     "finding": ("对应发现", "finding"),
@@ -154,6 +162,7 @@ _FIELDS = {
     "media_type": ("媒体类型", "media type"),
     "name": ("文件名", "name"),
     "proof_sha256": ("比对证明", "proof"),
+    "public_key": ("公钥", "public key"),
     "purpose": ("用途", "purpose"),
     "reason": ("审批理由", "reason"),
     "report_sha256": ("检测报告", "report"),

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.derive import json_digest
 from pipeline.ledger_facts import Facts, LedgerFacts, Rule, Wrong, apply, derivative_id, differs
+from pipeline.officers import committed, licence_of
 from storage.catalogue.tables import (
     AccessRequest,
     Case,
@@ -29,6 +30,7 @@ from storage.catalogue.tables import (
     Original,
     Recording,
     Station,
+    StationKey,
     User,
 )
 from storage.clock import iso
@@ -46,7 +48,7 @@ def compare(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
     for recording in session.scalars(select(Recording).order_by(Recording.id)):
         yield from _recording(recording, facts)
     yield from _tiers(session, facts)
-    yield from _dockings(session)
+    yield from _dockings(session, facts)
 
 
 def _originals(session: Session) -> Iterator[tuple[str, Facts]]:
@@ -177,6 +179,23 @@ def _users(session: Session) -> Iterator[tuple[str, Facts]]:
         yield row.id, {"roles": row.roles, "@subject": f"user:{row.login}"}
 
 
+def _certificates(session: Session) -> Iterator[tuple[str, Facts]]:
+    for row in session.scalars(select(User).where(User.certificate_salt != "").order_by(User.login)):
+        yield row.id, _committed("certificate", committed(licence_of(row)), row.certificate_salt)
+
+
+def _stations(session: Session) -> Iterator[tuple[str, Facts]]:
+    """Only those whose key is in the history, too: it was not kept of old."""
+    history = select(StationKey.public_key)
+    for row in session.scalars(select(Station).where(Station.public_key.in_(history)).order_by(Station.id)):
+        yield f"station:{row.id}", {"public_key": row.public_key}
+
+
+def _station_keys(session: Session) -> Iterator[tuple[str, Facts]]:
+    for row in session.scalars(select(StationKey).order_by(StationKey.since, StationKey.public_key)):
+        yield row.public_key, {"@subject": f"station:{row.station_id}"}
+
+
 def _logins(session: Session) -> Mapping[str, str]:
     return {row.id: row.login for row in session.scalars(select(User))}
 
@@ -198,6 +217,9 @@ RULES = (
     Rule("导出光盘（申请）", "export of request", "export.made", _exports),
     Rule("案卷", "case", "case", _cases),
     Rule("用户", "user", "user", _users),
+    Rule("执法证", "certificate of user", "certificate", _certificates, both=False),
+    Rule("采集站", "station", "station", _stations),
+    Rule("采集站密钥", "station key", "station-key", _station_keys),
 )
 
 _RECORDING = Rule("音像记录", "recording", "", lambda session: ())
@@ -228,11 +250,12 @@ def _tiers(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
             yield differs(rule, row.sha256, "tier", (row.tier, told), f"recording:{row.recording_id}")
 
 
-def _dockings(session: Session) -> Iterator[Wrong]:
-    """Each manifest is signed by the key of the station it names."""
-    keys = {row.id: row.public_key for row in session.scalars(select(Station))}
+def _dockings(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
+    """Each manifest is signed by the key that the station it names had then, by the ledger's order."""
+    present = {row.id: row.public_key for row in session.scalars(select(Station))}
     for row in session.scalars(select(Docking).order_by(Docking.received, Docking.id)):
-        if not _signed(row.manifest, row.signature, keys.get(row.station_id, "")):
+        key = facts.last("docking.received", row.id).get("@key") or present.get(row.station_id, "")
+        if not _signed(row.manifest, row.signature, key):
             yield Wrong(
                 f"device:{row.device_serial}",
                 f"采集清单 {row.id} 的签名不是采集站 {row.station_id} 的。",

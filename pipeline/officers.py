@@ -19,11 +19,11 @@ from storage.catalogue import assignments, custody
 from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.recordings import WITHOUT_REPORT
-from storage.catalogue.tables import Recording, User
+from storage.catalogue.tables import Job, Recording, User
 from storage.clock import Clock, new_id
 from storage.errors import NotFound, Refused
 from storage.ledger import commitment
-from storage.records import Actor, CustodyEvent, Finding, JobKind, Role, Severity
+from storage.records import Actor, CustodyEvent, Finding, JobKind, JobState, Role, Severity
 
 MAX_WORDS = 100
 
@@ -43,6 +43,10 @@ class Licence:
     @property
     def validity(self) -> Certificate:
         return Certificate(self.certificate, self.valid_from, self.valid_until)
+
+    def as_json(self) -> dict[str, str | None]:
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,14 @@ def licence_of(user: User) -> Licence:
 
 def committed(licence: Licence) -> str:
     """What the ledger's commitment is to: the licence as JSON, its fields in the order above."""
-    said = {each.name: getattr(licence, each.name) for each in fields(licence)}
-    dates = {name: value.isoformat() for name, value in said.items() if isinstance(value, date)}
-    return json.dumps({**said, **dates}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(licence.as_json(), ensure_ascii=False, separators=(",", ":"))
 
 
 class Officers:
     """`zone`: the bureau's, in which a recording's day is reckoned."""
 
     def __init__(self, catalogue: Catalogue, clock: Clock, zone: tzinfo) -> None:
-        self._catalogue, self._clock, self._zone = catalogue, clock, zone
+        self._catalogue, self._clock, self.zone = catalogue, clock, zone
 
     def all(self) -> list[Officer]:
         """Everybody who has the role of an officer, in use first."""
@@ -117,13 +119,16 @@ class Officers:
     def _conclude_anew(self, session: Session, user: User, before: Certificate, after: Certificate) -> None:
         mine = select(Recording).where(Recording.officer_id == user.id, Recording.verdict.is_not(None))
         for recording in session.scalars(mine.options(WITHOUT_REPORT)):
-            day = assignments.moment_of(session, recording).astimezone(self._zone).date()
+            day = assignments.moment_of(session, recording).astimezone(self.zone).date()
             if before.on(day) != after.on(day):
                 conclude_anew(session, recording, self._clock)
 
 
 def conclude_anew(session: Session, recording: Recording, clock: Clock) -> None:
-    """Queue a look at what is known besides the files; they are not read again."""
+    """Queue a look at what is known besides the files; they are not read again. One that waits already is enough."""
+    queued = select(Job.id).where(Job.subject == recording.id, Job.kind == JobKind.ANALYSE, Job.run_at <= clock())
+    if session.scalar(queued.where(Job.state == JobState.QUEUED).limit(1)) is not None:
+        return
     args = {"again": True}
     key = f"conclude:{recording.id}:{new_id()}"
     job_table.enqueue(session, JobKind.ANALYSE, recording.id, key=key, now=clock(), args=args)

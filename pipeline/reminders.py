@@ -101,14 +101,12 @@ class Reminders:
             after = _place(found[-1])
 
     def _unfiled(self, now: datetime, since: datetime) -> Iterator[list[Telling]]:
-        """Those received within the horizon, and so long before it that their time may run out within it: working days
-        take less than twice their number and a month of days, the longest holidays included."""
-        received = since - timedelta(days=30 + 2 * self._deadlines.policy.file_working_days)
+        received, made = handover.filing_window(self._deadlines, now, now - since)
         untold = f"{Rule.FILE_30WD}:{State.OVERDUE}:recording:"
         after: Place | None = None
         while True:
             with self._catalogue.read() as session:
-                found = rows.unfiled(session, received, after=after, untold=untold, limit=PORTION)
+                found = rows.unfiled(session, received, made, after=after, untold=untold, limit=PORTION)
             judged = [handover.filing(each, self._deadlines, now) for each in found]
             yield [
                 _of_recording(each)

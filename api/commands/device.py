@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -29,6 +31,9 @@ Anyway = Annotated[bool, typer.Option(help="检测出违规的文件也学习 ·
 def make() -> typer.Typer:
     cli = typer.Typer(no_args_is_help=True, help="设备及其特征档案 · devices and their profiles")
     cli.command("list")(list_devices)
+    cli.command("assign")(assign)
+    cli.command("history")(history)
+    cli.command("identify")(identify)
     cli.command("learn")(learn)
     cli.command("show")(show)
     cli.command("forget")(forget)
@@ -51,6 +56,60 @@ def list_devices(data: Data = None, as_json: AsJson = False) -> None:
         learned = f"已学习 {row.learned} 个文件 learned" if row.learned else "未学习 not learned"
         late = f"  未入库 {row.vanished} 个文件 never arrived" if row.vanished else ""
         typer.echo(f"{row.serial}\t{row.model}\t{learned}{late}")
+
+
+def assign(
+    serial: Serial,
+    login: Annotated[str | None, typer.Argument(help="登录名，不填为收回 · the officer; left out: nobody")] = None,
+    *,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="自（当地时间），不填为现在 · since, local; now"),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """配发设备：音像记录按录制时间归于当时佩戴的人员 · Assign a camera to an officer, also with an earlier date."""
+    from pipeline.accounts import Accounts
+    from pipeline.devices import assign as put
+    from storage.clock import now
+    from storage.errors import NotFound
+    from storage.records import Actor
+
+    with _catalogue(data) as (settings, catalogue):
+        user = Accounts(catalogue, now).find(login) if login else None
+        if login and user is None:
+            raise NotFound(f"没有用户 {login}。", f"there is no user {login}")
+        begin = since.replace(tzinfo=ZoneInfo(settings.timezone)) if since else None
+        put(catalogue, now, serial, user.id if user else None, by=Actor("service", "console"), since=begin)
+    typer.echo(f"设备 {serial} 已登记给 {login or '（无人）'} · device {serial}: {login or 'nobody'}", err=True)
+
+
+def history(serial: Serial, data: Data = None) -> None:
+    """设备的配发历史，最近的在前 · Who wore the device, newest first."""
+    from storage.catalogue import assignments
+    from storage.catalogue.recordings import user_names
+    from storage.clock import iso
+
+    with _catalogue(data) as (_, catalogue), catalogue.read() as session:
+        rows, names = assignments.history(session, [serial]).get(serial, []), user_names(session)
+    for row in rows:
+        who = names.get(row.officer_id or "", "—")
+        typer.echo(f"{iso(row.since)}\t{who}\t{iso(row.made)}\t{row.made_by}")
+
+
+def identify(
+    unknown: Annotated[str, typer.Argument(help="存储卡 · the card, UNKNOWN-…")],
+    serial: Serial,
+    data: Data = None,
+) -> None:
+    """指认未识别的存储卡属于哪台设备 · Say which device a card that nobody could name belongs to."""
+    from pipeline.devices import identify as name
+    from storage.clock import now
+    from storage.records import Actor
+
+    with _catalogue(data) as (_, catalogue):
+        moved = name(catalogue, now, unknown, serial, by=Actor("service", "console"))
+    typer.echo(f"{unknown} → {serial}: {moved} 份音像记录 recordings", err=True)
 
 
 def learn(

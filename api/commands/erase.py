@@ -11,9 +11,7 @@ import typer
 def erase(
     subject: Annotated[
         str,
-        typer.Argument(
-            help="request:编号、excuse:编号、delay:编号、case:编号、erasure:编号或 user:登录名 · what to erase"
-        ),
+        typer.Argument(help="request:、excuse:、delay:、case:、erasure: 加编号，或 user:登录名 · what to erase"),
     ],
     by: Annotated[str, typer.Option(help="负责的系统管理员（登录名）· the administrator who answers for it")],
     reason: Annotated[str, typer.Option(help="理由，以承诺值记入存证链 · why; logged as a commitment")],

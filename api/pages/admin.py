@@ -1,4 +1,4 @@
-"""管理: users, devices, jobs. For administrators only; it opens no recording to them."""
+"""管理: users and jobs here, the other pages beside. For administrators only; it opens no recording to them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from api.fields import PLAIN, Ident
+from api.pages import admin_devices, admin_officers, admin_stations
 from api.pages.lists import PageNumber, Pager, offset
 from api.render import page
 from api.signin import Admin, Checked, actor
 from api.web import Here, Web
-from pipeline.devices import assign
 from storage.catalogue import worklist
-from storage.catalogue.tables import Device, Recording, User
+from storage.catalogue.tables import User
 from storage.errors import Refused
 from storage.records import JobState, Role
 
 router = APIRouter(include_in_schema=False, prefix="/admin")
+for module in (admin_stations, admin_devices, admin_officers):
+    router.include_router(module.router)
 
 
 @router.get("/users")
@@ -68,39 +70,6 @@ def disable(who: Admin, web: Here, user_id: Ident, change: Literal["disable", "e
     web.accounts.set_disabled(user_id, change == "disable", by=actor(who))
     web.notify()
     return RedirectResponse(f"/admin/users?note={change}d", 303)
-
-
-@router.get("/devices")
-def devices(request: Request, who: Admin, web: Here) -> Response:
-    """Every device that is registered or has brought a recording, with its officer."""
-    with web.catalogue.read() as session:
-        counts = {
-            row[0]: row[1]
-            for row in session.execute(
-                select(Recording.device_serial, func.count(Recording.id)).group_by(Recording.device_serial)
-            )
-        }
-        registered = {device.serial: device for device in session.scalars(select(Device))}
-        officers = session.scalars(select(User).where(User.disabled.is_(False)).order_by(User.login)).all()
-    serials = sorted(serial for serial in {*counts, *registered} if serial)
-    return page(
-        request,
-        "admin_devices.html",
-        devices=[(serial, registered.get(serial), counts.get(serial, 0)) for serial in serials],
-        officers=[user for user in officers if Role.OFFICER in user.roles],
-    )
-
-
-@router.post("/devices", dependencies=[Checked])
-def assign_device(
-    who: Admin,
-    web: Here,
-    serial: Annotated[str, Form(max_length=200), PLAIN],
-    officer: Annotated[str, Form(max_length=40), PLAIN] = "",
-) -> Response:
-    assign(web.catalogue, web.services.clock, serial, officer or None, by=actor(who))
-    web.notify()
-    return RedirectResponse("/admin/devices?note=assigned", 303)
 
 
 @router.get("/jobs")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api import formats, words
 from api.fields import PLAIN
-from api.pages.lists import PER_PAGE, PageNumber, Pager, offset
+from api.pages.lists import PER_PAGE, PageNumber, Pager, csv_answer, offset
 from api.render import language, page, query
 from api.signin import Reader
 from api.web import Here
@@ -100,9 +97,7 @@ def as_csv(request: Request, who: Reader, web: Here, wanted: Wanted) -> Response
     with web.catalogue.read() as session:
         rows, _ = catalogue.find(session, wanted.filter(web.zone), limit=CSV_ROWS)
     english = language(request) == "en"
-    body = _csv([_header(english), *(_line(row, web.zone, english) for row in rows)])
-    headers = {"Content-Disposition": 'attachment; filename="recordings.csv"', "Cache-Control": "no-store"}
-    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_answer("recordings.csv", [_header(english), *(_line(row, web.zone, english) for row in rows)])
 
 
 def _sort_link(given: dict[str, Any], wanted: Search, column: str) -> str:
@@ -135,12 +130,3 @@ def _line(row: Row, zone: ZoneInfo, english: bool) -> list[str]:
         words.RETENTIONS[recording.retention][english],
         formats.local_time(recording.received, zone),
     ]
-
-
-def _csv(lines: Sequence[Sequence[str]]) -> bytes:
-    """With a byte-order mark, so that office programs read it as UTF-8; nothing in it starts a formula there."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    for line in lines:
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in line])
-    return text.getvalue().encode("utf-8-sig")

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pipeline.policy import Notice
 
 _DAY = timedelta(days=1)
+_REMEMBERED = 10_000  # answers: lists ask for the same days again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Calendar:
         self.zone = zone
         self._typed: dict[date, bool] = {}
         self._years: set[int] = set()
+        self._counted: dict[tuple[date, int], Reckoned] = {}
         for notice in notices:
             self._typed |= dict.fromkeys(notice.days_off, False) | dict.fromkeys(notice.working_days, True)
             if notice.year is not None:
@@ -54,6 +56,14 @@ class Calendar:
         OverflowError beyond the year 9999."""
         if count < 1:
             raise ValueError("at least one working day")
+        found = self._counted.get((day, count))
+        if found is None:
+            if len(self._counted) >= _REMEMBERED:
+                self._counted.clear()
+            found = self._counted[day, count] = self._count(day, count)
+        return found
+
+    def _count(self, day: date, count: int) -> Reckoned:
         estimated = False
         while count:
             day += _DAY

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
-from storage.catalogue.recordings import WITHOUT_REPORT
 from storage.catalogue.tables import Assignment, Device, DockedFile, Original, Recording, Utc
 
 
@@ -64,7 +63,7 @@ def recordings_since(session: Session, serial: str, since: datetime) -> Sequence
     """Recordings of the device that may be of `since` or later, without their reports."""
     late = or_(Recording.started >= since, Recording.started.is_(None) & (Recording.received >= since))
     query = select(Recording).where(Recording.device_serial == serial, late)
-    return session.scalars(query.options(WITHOUT_REPORT)).all()
+    return session.scalars(query.options(defer(Recording.report, raiseload=True))).all()
 
 
 _ORDER = (Assignment.since.desc(), Assignment.made.desc(), Assignment.id.desc())

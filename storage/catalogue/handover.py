@@ -17,7 +17,18 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
-from storage.catalogue.tables import Case, Delay, Device, DockedFile, Docking, Original, Recording, Reminder
+from storage.catalogue.tables import (
+    Assignment,
+    Case,
+    Delay,
+    Device,
+    DockedFile,
+    Docking,
+    Original,
+    Recording,
+    Reminder,
+    Utc,
+)
 
 
 class SecondsBetween(GenericFunction[float]):
@@ -58,7 +69,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """Which listed files; empty fields don't narrow. `officer`: identifier of the user whose devices they are from."""
+    """Which listed files; empty fields don't narrow. `officer`: identifier of a user who wears their device now, or
+    wore it when it was docked.
+    """
 
     device: str = ""
     station: str = ""
@@ -89,13 +102,21 @@ def _first_listed(narrowed: Narrowed) -> Select[DockedFile, Docking]:
 
 def _conditions(narrowed: Narrowed) -> list[ColumnElement[bool]]:
     mine = select(Device.serial).where(Device.officer_id == narrowed.officer)
+    then = (
+        select(Assignment.officer_id)
+        .where(Assignment.device_serial == Docking.device_serial, Assignment.since <= Docking.received)
+        .order_by(Assignment.since.desc(), Assignment.made.desc(), Assignment.id.desc())
+        .limit(1)
+        .correlate(Docking)
+        .scalar_subquery()
+    )
     return [
         condition
         for given, condition in (
             (narrowed.device, Docking.device_serial == narrowed.device),
             (narrowed.station, Docking.station_id == narrowed.station),
             (narrowed.text, DockedFile.path.icontains(narrowed.text, autoescape=True)),
-            (narrowed.officer, Docking.device_serial.in_(mine)),
+            (narrowed.officer, or_(Docking.device_serial.in_(mine), then == narrowed.officer)),
         )
         if given
     ]
@@ -175,6 +196,7 @@ def late(
 def unfiled(
     session: Session,
     since: datetime,
+    until: datetime,
     *,
     officer: str = "",
     after: Place | None = None,
@@ -182,15 +204,16 @@ def unfiled(
     limit: int = 500,
     untold: str = "",
 ) -> list[Taken]:
-    """Recordings received from `since` on that are in no case, and those of a case closed from then on whose originals
-    are not yet in the tier of their class.
+    """Recordings received from `since` on, and made until `until`, that are in no case; and those of a case closed in
+    that time whose originals are not yet in the tier of their class.
 
     `untold`: only those without a reminder of the key "`untold`ID".
     """
     elsewhere = exists().where(Original.recording_id == Recording.id, Original.tier != Recording.retention)
-    loose = and_(Recording.case_id.is_(None), Recording.received >= since)
+    made = func.coalesce(Recording.started, Recording.received, type_=Utc())
+    loose = and_(Recording.case_id.is_(None), Recording.received >= since, made <= until)
     query = select(*_TAKEN, Case.closed).outerjoin(Case, Case.id == Recording.case_id)
-    query = query.where(or_(loose, and_(Case.closed >= since, elsewhere)))
+    query = query.where(or_(loose, and_(Case.closed >= since, Case.closed <= until, elsewhere)))
     if officer:
         query = query.where(Recording.officer_id == officer)
     if untold:

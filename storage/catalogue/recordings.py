@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session, defer
 
-from storage.catalogue import custody
-from storage.catalogue.tables import Case, Derivative, Entry, Excuse, Job, Original, Recording, User, Utc
+from storage.catalogue import assignments, custody
+from storage.catalogue.tables import Assignment, Case, Derivative, Entry, Excuse, Job, Original, Recording, User, Utc
 from storage.records import JobState
 
 
@@ -67,6 +67,8 @@ class Dossier:
     chain: Sequence[Entry]
     excuses: Sequence[Excuse]
     jobs: Sequence[Job]
+    worn: Assignment | None = None
+    """The assignment by which the officer wore the camera."""
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,9 +113,16 @@ def dossier(session: Session, recording_id: str) -> Dossier | None:
         segments=segments,
         chain=custody.chain(session, f"recording:{recording_id}"),
         excuses=excuses,
+        worn=_worn(session, recording),
         jobs=_running(session, [recording_id, *(segment.original.sha256 for segment in segments)]),
         names=user_names(session),
     )
+
+
+def _worn(session: Session, recording: Recording) -> Assignment | None:
+    """The assignment that gave the recording its officer; None where another did, or none is known."""
+    row = assignments.valid_at(session, recording.device_serial, assignments.moment_of(session, recording))
+    return row if row is not None and row.officer_id == recording.officer_id else None
 
 
 def user_names(session: Session) -> dict[str, str]:

@@ -115,18 +115,6 @@ def unexplained(session: Session, officer_id: str) -> Sequence[tuple[Recording, 
     return [(row, frozenset(explained.get(row.id, ()))) for row in recordings]
 
 
-def late(session: Session, since: datetime, allowed: timedelta) -> Sequence[Recording]:
-    """Recordings that came in since `since` later than `allowed` after they were made (UP-24H), newest first."""
-    rows = session.scalars(
-        select(Recording)
-        .where(Recording.received >= since, Recording.started.is_not(None))
-        .order_by(Recording.id.desc())
-        .limit(500)
-        .options(WITHOUT_REPORT)
-    )
-    return [row for row in rows if row.started is not None and row.received - row.started > allowed][:50]
-
-
 def unfinished_jobs(session: Session, now: datetime, limit: int = 30) -> Sequence[Job]:
     """Running first, then waiting, oldest first; without what is planned for a later day or comes again by itself."""
     running, queued = Job.state == JobState.RUNNING, Job.state == JobState.QUEUED
@@ -187,8 +175,18 @@ def stations(session: Session) -> list[tuple[Station, int, datetime | None]]:
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
 
 
-def dockings(session: Session, station: str = "", offset: int = 0, limit: int = 50) -> tuple[Sequence[Docking], int]:
+def dockings_by_day(session: Session, station: str, since: datetime) -> Sequence[datetime]:
+    """When the station's dockings since then were received, oldest first."""
+    query = select(Docking.received).where(Docking.station_id == station, Docking.received >= since)
+    return session.scalars(query.order_by(Docking.received)).all()
+
+
+def dockings(
+    session: Session, station: str = "", offset: int = 0, limit: int = 50, *, device: str = ""
+) -> tuple[Sequence[Docking], int]:
+    """Dockings, newest first, and how many there are. `device`: part of its serial number."""
     narrowed = [Docking.station_id == station] if station else []
+    narrowed += [Docking.device_serial.icontains(device, autoescape=True)] if device else []
     total = session.scalar(select(func.count(Docking.id)).where(*narrowed)) or 0
     query = select(Docking).where(*narrowed).order_by(Docking.id.desc()).offset(offset).limit(limit)
     return session.scalars(query).all(), total

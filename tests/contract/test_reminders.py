@@ -20,14 +20,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
+from pipeline import handover
 from pipeline import reminders as module
 from pipeline.handover import deadlines_of
 from pipeline.policy import Policy
 from pipeline.reminders import MOST, Reminders
 from storage.catalogue.catalogue import Catalogue
+from storage.catalogue.handover import Narrowed
 from storage.catalogue.tables import (
+    Assignment,
     Case,
     Delay,
+    Device,
     DockedFile,
     Docking,
     Entry,
@@ -224,6 +228,31 @@ def test_an_old_archive_stays_quiet(office: Office) -> None:
     filed_soon = office.record(NOON - DAY * 36, NOON - DAY * 31)  # late, but so long ago; its filing is yet to come
     office.run()
     assert office.told() == [("deadline.due", f"recording:{filed_soon}", "FILE-30WD")]
+
+
+def test_the_lists_of_an_officer_on_every_database(office: Office) -> None:
+    mine = office.dock(NOON - DAY * 2, "DCIM/a_1", "DCIM/b_1")
+    office.dock(NOON - DAY * 2, "c", device="LH00099")
+    late = office.record(NOON - DAY * 50, NOON - DAY, officer_id="u")
+    office.record(NOON - DAY * 50, NOON - DAY * 5)
+    since = NOON - DAY * 9
+    with office.catalogue.write() as session:
+        session.add(Device(serial="LH00012", officer_id=None, created=since))
+        session.flush()
+        session.add(
+            Assignment(id="a", device_serial="LH00012", officer_id="u", since=since, made=since, made_by="admin")
+        )
+    counting = deadlines_of(Policy(), ZoneInfo("Asia/Shanghai"))
+    with office.catalogue.read() as session:
+        found = handover.waiting(session, counting, NOON, Narrowed(officer="u"))
+        assert [(each.of.docking, each.of.files) for each in found] == [(mine, 2)]
+        narrowed = Narrowed(device="LH00012", station="ST-01", text="B_", officer="u")
+        lines = handover.files_of(session, narrowed, handover.waiting(session, counting, NOON, narrowed), 0, 9)
+        assert [file.path for _, file in lines] == ["DCIM/b_1"]
+        for look in (handover.late, handover.unfiled):
+            rows, count = look(session, counting, NOON, officer="u")
+            assert ([row.of.id for row in rows], count) == ([late], 1)
+            assert look(session, counting, NOON)[1] == 2
 
 
 def test_a_flood_is_told_in_portions(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

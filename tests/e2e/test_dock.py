@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import make_cli
 from ingest import station
 from ingest.agent import Agent
 from ingest.client import ServerClient
@@ -22,7 +22,7 @@ from storage.clock import now
 from storage.errors import LiuhenError
 from storage.ledger.proof import verify_receipt
 from tests.support.docking import sha256, stored
-from tests.support.server import ROOT, Launcher, Server, enrol
+from tests.support.server import Launcher, Server, enrol
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +59,10 @@ class Run:
 
 
 def run_dock(card: Path, url: str, key: Path, state: Path, *more: str) -> Run:
-    program = [sys.executable, "-m", "api.cli", "dock", str(card), "--server", url, "--station", str(key)]
-    done = subprocess.run(
-        [*program, "--state", str(state), "--patience", "1", *more],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return Run(done.returncode, done.stdout, done.stderr)
+    given = ["dock", str(card), "--server", url, "--station", str(key), "--state", str(state), "--patience", "1", *more]
+    done = CliRunner().invoke(make_cli(), given)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return Run(done.exit_code, done.stdout, done.stderr)
 
 
 def dock(url: str, key: Path, state: Path, card: Path) -> Outcome:
@@ -189,6 +184,32 @@ def test_each_mistake_ends_in_one_clear_error(server: Server, key_file: Path, ca
         assert word in run.err
         assert "error: " in run.err
         assert "Traceback" not in run.err
+
+
+def test_several_cards_at_once_and_the_worst_decides(
+    server: Server, key_file: Path, card: Path, tmp_path: Path
+) -> None:
+    """One safe, one of an unknown camera, one that is not there."""
+    nameless = tmp_path / "name\x1b[31mless"
+    nameless.mkdir()
+    content = os.urandom(1000)
+    (nameless / "IMG_0001.JPG").write_bytes(content)
+    more = (str(nameless), "--json")
+    run = run_dock(card, server.url, key_file, tmp_path / "state", *more)
+    assert run.code == 3, run.err
+    safe, unknown = json.loads(run.out)["cards"]
+    assert (safe["safe_to_wipe"], unknown["safe_to_wipe"]) == (True, False)
+    assert unknown["quarantine"] is True
+    assert stored(server.data, content) == content
+    run = run_dock(card, server.url, key_file, tmp_path / "state", str(tmp_path / "absent"), str(nameless))
+    assert run.code == 2
+    assert "可清除" in run.out
+    assert "隔离" in run.out
+    assert "\x1b" not in run.out + run.err
+    run = run_dock(nameless, server.url, key_file, tmp_path / "state", "--device", "LH00099", "--wipe", "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["wipe"]["wiped"] == ["IMG_0001.JPG"]
+    assert list(nameless.iterdir()) == []
 
 
 def test_a_large_file_goes_on_where_the_server_was_killed(launcher: Launcher, tmp_path: Path) -> None:

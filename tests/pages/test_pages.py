@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from tests.pages.conftest import Site
 
 pytestmark = pytest.mark.pages
-PAGES = ("/", "/recordings", "/recordings/{}", "/requests", "/ledger", "/admin/users", "/stations/missing")
+PAGES = (
+    *("/", "/recordings", "/recordings/{}", "/requests", "/ledger", "/admin/users", "/stations/missing"),
+    *("/admin/stations", "/admin/devices", "/admin/officers"),
+)
 COVERED = "/coverage?start=2026-11-20T06:00&end=2026-11-20T07:00"
 
 
@@ -185,15 +188,37 @@ def test_words_stand_out_from_their_ground(site: Site, kept: Kept, address: str)
 
 
 def test_every_field_and_button_has_a_name(site: Site, kept: Kept) -> None:
-    page = site.page("officer")
-    for address in ("/", "/recordings", f"/recordings/{kept.recording}", "/cases", "/stations/missing", COVERED):
-        page.goto(address)
-        nameless = page.evaluate(
-            """[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]
-            .filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))
-            .map(e => e.outerHTML)"""
-        )
-        assert nameless == []
+    officers = ("/", "/recordings", f"/recordings/{kept.recording}", "/cases", "/stations/missing", COVERED)
+    for login, addresses in (("officer", officers), ("admin", PAGES[-3:])):
+        page = site.page(login)
+        for address in addresses:
+            page.goto(address)
+            nameless = page.evaluate(
+                """[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]
+                .filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))
+                .map(e => e.outerHTML)"""
+            )
+            assert nameless == [], address
+
+
+def test_a_station_is_invited_and_a_camera_assigned_by_keyboard(site: Site, kept: Kept) -> None:
+    page = site.page("admin")
+    page.goto("/admin/stations")
+    page.get_by_label("名称").focus()
+    for typed in ("ST-01", "Tab", "一楼大厅", "Tab", "Tab", "Enter"):
+        page.keyboard.press(typed) if typed in ("Tab", "Enter") else page.keyboard.type(typed)
+    expect(page.get_by_role("status")).to_contain_text("采集站 ST-01 的一次性登记码")
+    expect(page.locator("nav.tabs [aria-current=page]")).to_have_text("采集站")
+    page.goto("/admin/devices")
+    row = page.get_by_role("row", name="LH00012")
+    row.locator("summary").focus()
+    page.keyboard.press("Enter")
+    row.get_by_label("配发给").select_option(label="王芳 colleague")
+    row.get_by_label("自（不填为现在）").fill("2026-11-02T08:00")
+    row.get_by_role("button", name="保存").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("已登记")
+    page.goto(f"/recordings/{kept.recording}")
+    expect(page.get_by_text("自 2026-11-02 08:00:00 佩戴")).to_be_visible()
 
 
 def test_the_page_prints_without_its_controls(site: Site, kept: Kept) -> None:

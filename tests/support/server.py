@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,7 +74,7 @@ class Launcher:
 
     @contextlib.contextmanager
     def server(self, data: Path, *, break_at: str = "", **settings: Any) -> Iterator[Server]:
-        """A server on a free port, up when this yields; stopped (if it still lives) at the end."""
+        """A server, on a free port if none is given, up when this yields; stopped (if it still lives) at the end."""
         pid = int(self._order({"start": {"data": str(data), **settings}, "break": break_at}))
         url = self._read()
         if not url:
@@ -110,14 +110,21 @@ def run_server(data: Path, *, break_at: str = "", **settings: Any) -> Iterator[S
         yield server
 
 
-def enrol(data: Path, folder: Path, name: str = "ST-01") -> Path:
+def enrol(data: Path, folder: Path, name: str = "ST-01", **settings: Any) -> Path:
     """Enrol a station in the server's database, before its first start or while it runs, and give its key file."""
-    settings = Settings(data=data)
-    log = keys.LogKey(keys.KeyFolder(settings.keys, settings.origin, passphrase(settings)).first())
-    catalogue = open_catalogue(settings)
-    Enrolment(catalogue, now).add(name, "test", folder / f"{name}.json", log.vkey)
+    return enrol_all(data, folder, [name], **settings)[0]
+
+
+def enrol_all(data: Path, folder: Path, names: Iterable[str], **settings: Any) -> list[Path]:
+    """Several at once: their key files."""
+    made = Settings(data=data, **settings)
+    log = keys.LogKey(keys.KeyFolder(made.keys, made.origin, passphrase(made)).first())
+    catalogue = open_catalogue(made)
+    files = [folder / f"{name}.json" for name in names]
+    for file in files:
+        Enrolment(catalogue, now).add(file.stem, "test", file, log.vkey)
     catalogue.close()
-    return folder / f"{name}.json"
+    return files
 
 
 def _die(*_: object, **__: object) -> None:
@@ -147,6 +154,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
     from ingest.spool import SpoolFile
     from ingest.uploads import Uploads
     from pipeline.intake import Intake
+    from pipeline.originals import Originals
     from storage.blobs.local import LocalBlobStore
     from storage.ledger.guard import FileGuard
     from storage.ledger.sequencer import Sequencer
@@ -157,12 +165,12 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "fdatasync": (SpoolFile, "flush"),
         "offset-commit": (Uploads, "commit"),
         "blob-put": (LocalBlobStore, "put"),
-        "register": (Intake, "_register"),
+        "register": (Originals, "register"),
         "accept": (Intake, "accept"),
         "tiles": (Sequencer, "_write_tiles"),
         "guard": (FileGuard, "advance"),
         "publish": (Sequencer, "_publish"),
-        "receipt": (Intake, "_make_receipts"),
+        "receipt": (Sequencer, "receipts"),
         "mark": (Uploads, "_mark"),
         "spool-remove": (Uploads, "_remove_spooled"),
         "finish": (Uploads, "finish"),
@@ -250,7 +258,8 @@ def serve(settings: Settings, break_at: str) -> None:
     if break_at:
         _break(break_at)
     app = Starlette(routes=[Mount("/api", routes=make_routes(services))])
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", access_log=False, log_level="warning")
+    port = settings.port if "port" in settings.model_fields_set else 0
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", access_log=False, log_level="warning")
     socket = config.bind_socket()
     socket.listen(128)  # who is told the address may connect at once
     _say(f"http://127.0.0.1:{socket.getsockname()[1]}")

@@ -157,7 +157,7 @@ def test_stations_show_what_a_docking_brought(office: Bureau, kept: Kept) -> Non
     assert "已入库" in shown
     assert "未上传" in shown
     assert browser.get("/stations/dockings/nothing").status_code == 404
-    assert "还没有接入记录" in browser.get("/stations?station=ST-99").text
+    assert "没有符合条件的接入" in browser.get("/stations?station=ST-99").text
 
 
 def test_the_desk_shows_late_recordings(office: Bureau, kept: Kept) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -223,3 +224,18 @@ def test_leftovers_in_the_spool_are_removed_and_others_files_are_not(
     uploads.recover()
     assert spooled(services.settings.data) == [upload.id, f"{upload.id}.leaves"]
     assert (services.settings.spool / "transcode.tmp").exists()
+
+
+def test_one_that_was_begun_and_made_anew_goes_after_an_hour(
+    services: Services, uploads: Uploads, caller: Caller, clock: MovingClock
+) -> None:
+    """Its creation's answer was lost, so the station began again and finished that."""
+    uploads.limits = dataclasses.replace(uploads.limits, ttl=timedelta(hours=72))
+    left = written(uploads, caller, DATA[:100], committed=100)
+    whole = written(uploads, caller, DATA, committed=len(DATA))
+    with uploads.lock(whole) as file:
+        uploads.finish(whole, file, uploads.rebuild(whole))
+    clock.ahead = timedelta(minutes=50)
+    assert uploads.expire() == 0 and spooled(services.settings.data) == [left.id]
+    clock.ahead = timedelta(minutes=70)
+    assert uploads.expire() == 1 and spooled(services.settings.data) == []

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
+from pipeline.devices import assign
 from pipeline.intake import original_key
 from storage.catalogue.tables import Analysis, Job, Original, Recording
-from storage.records import JobKind, JobState
+from storage.records import Actor, JobKind, JobState
 from tests.support.taking import dock, take_in
 from tests.support.taking import work as analyse
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.samples import Footage
     from tests.support.web import Bureau
 
+ADMIN = Actor("user", "admin")
 SHOT = datetime(2026, 11, 18, 1, 30, 24, tzinfo=UTC)
 
 
@@ -32,6 +34,8 @@ def queued(office: Bureau) -> set[str]:
 
 
 def test_three_segments_become_one_continuous_recording(office: Bureau, footage: Footage) -> None:
+    for login, since in (("officer", SHOT - timedelta(days=1)), ("colleague", SHOT + timedelta(days=1))):
+        assign(office.services.catalogue, office.clock, "LH00012", office.users[login], by=ADMIN, since=since)
     for segment in footage.segments:
         take_in(office, segment)
     analyse(office)
@@ -41,6 +45,9 @@ def test_three_segments_become_one_continuous_recording(office: Bureau, footage:
     made = [payload for event, _, payload in office.events(f"recording:{recording.id}") if event == "analysis.made"]
     assert len(made) == 1, "three jobs saw the same files: one conclusion"
     assert made[0]["verdict"] == "continuous"
+    assert recording.officer_id == office.users["officer"], "who wore it then, not who wears it now"
+    assert recording.report is not None
+    assert [found["code"] for found in recording.report["docking"]["findings"]] == ["REC-CERTIFIED/CERT-UNKNOWN"]
 
 
 def test_a_segment_that_comes_later_is_looked_at_with_the_others(office: Bureau, footage: Footage) -> None:

@@ -59,6 +59,7 @@ def analysed(office: Bureau, **given: Any) -> Kept:
         assert row.report
         row.report = {**row.report, "deep": False, "profile": None, "docking": {"findings": [], "listed": False}}
         row.report["files"][0]["media"]["created"] = "2026-11-19T22:02:03+00:00"
+        session.query(Job).filter(Job.subject == kept.recording).update({"state": "done"})
     return kept
 
 

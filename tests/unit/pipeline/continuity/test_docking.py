@@ -114,3 +114,73 @@ def test_a_file_listed_again_waits_from_its_last_listing() -> None:
 def test_the_cards_date_against_the_recordings(written: timedelta, expected: list[str]) -> None:
     file = line("d1", TUESDAY, "A.MP4", "aa", MONDAY + written)
     assert [finding.code for finding in check_card_date(file, MONDAY, 600.0)] == expected
+
+
+def test_bytes_that_were_changed_later_are_told_where_they_were_first() -> None:
+    shot = MONDAY - timedelta(hours=1)
+    first = line("d1", MONDAY, "A.MP4", "aa", shot)
+    (finding,) = check_history(first, [first, line("d2", TUESDAY, "A.MP4", "xx", shot)])
+    assert (finding.code, finding.evidence["sha256_after"]) == ("REC-TRUE/DOCK-CHANGED", "xx")
+
+
+def test_a_later_film_of_the_same_counter_changes_nothing_before() -> None:
+    first = line("d1", MONDAY, "IMG_0001.JPG", "aa", MONDAY - timedelta(hours=1))
+    assert codes(first, [first, line("d2", TUESDAY, "IMG_0001.JPG", "bb", TUESDAY - timedelta(hours=1))]) == []
+
+
+def test_a_changed_time_zone_of_the_card_backdates_nothing() -> None:
+    """Old files are dated eight hours earlier than they were: so are the new ones."""
+    eight = timedelta(hours=8)
+    old, new = MONDAY - timedelta(hours=1), MONDAY + timedelta(hours=2)
+    history = [
+        line("d1", MONDAY, "A.MP4", "aa", old),
+        line("d2", TUESDAY, "A.MP4", "aa", old - eight),
+        line("d2", TUESDAY, "B.MP4", "bb", new - eight),
+    ]
+    assert codes(history[2], history) == []
+    assert codes(history[2], [history[0], history[2]]) == ["REC-CONTINUOUS/DOCK-BACKDATED"]
+
+
+def test_files_that_shift_differently_are_no_changed_zone() -> None:
+    eight, old = timedelta(hours=8), MONDAY - timedelta(hours=1)
+    history = [
+        line("d1", MONDAY, "A.MP4", "aa", old),
+        line("d1", MONDAY, "C.MP4", "cc", old),
+        line("d2", TUESDAY, "A.MP4", "aa", old - eight),
+        line("d2", TUESDAY, "C.MP4", "cc", old),
+        line("d2", TUESDAY, "B.MP4", "bb", MONDAY - timedelta(hours=6)),
+    ]
+    assert codes(history[-1], history) == ["REC-CONTINUOUS/DOCK-BACKDATED"]
+
+
+CARD = [line("d1", MONDAY, name, name[0] * 2, MONDAY - timedelta(hours=1)) for name in ("A.MP4", "B.MP4")]
+
+
+def gone(later: list[DockedCopy], kept: set[str]) -> list[str]:
+    lists = [*CARD, *later]
+    found = check_vanished(lists, kept, TUESDAY, timedelta(days=30), lists)
+    return [str(finding.evidence.get("later_docking")) for finding in found]
+
+
+def test_a_file_that_is_gone_from_the_same_card_before_it_came_is_told_at_once() -> None:
+    assert gone([line("d2", TUESDAY, "A.MP4", "AA", MONDAY)], {"AA"}) == ["d2"]
+
+
+def test_a_file_wiped_after_its_receipt_is_not_gone() -> None:
+    assert gone([line("d2", TUESDAY, "A.MP4", "AA", MONDAY)], {"AA", "BB"}) == []
+
+
+def test_another_card_of_the_camera_says_nothing_about_the_first() -> None:
+    assert gone([line("d2", TUESDAY, "C.MP4", "CC", MONDAY)], {"AA", "CC"}) == []
+
+
+def test_a_file_that_can_not_be_read_any_more_is_still_on_the_card() -> None:
+    later = [line("d2", TUESDAY, "A.MP4", "AA", MONDAY), line("d2", TUESDAY, "B.MP4", "", MONDAY)]
+    assert gone(later, {"AA"}) == []
+
+
+def test_a_station_whose_clock_is_years_behind_is_not_late_at_once() -> None:
+    listed = DockedCopy("d1", MONDAY - timedelta(days=900), "A.MP4", "aa", MONDAY, received=MONDAY)
+    day = timedelta(hours=24)
+    assert list(check_vanished([listed], set(), MONDAY + timedelta(hours=23), day)) == []
+    assert len(list(check_vanished([listed], set(), MONDAY + timedelta(hours=25), day))) == 1
