@@ -7,6 +7,7 @@ those limits too, and are as careful about where they come from as any form.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -47,9 +48,13 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`body`: bytes of a form or JSON object. `changes`: changing requests from one address in a minute."""
+    """`body`: bytes of a form or JSON object, `seconds` until it is there whole.
+
+    `changes`: changing requests from one address in a minute.
+    """
 
     body: int = 256 << 10
+    seconds: float = 60.0
     changes: int = 240
 
 
@@ -113,15 +118,20 @@ class Guard:
             return len(times) > self._limits.changes
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        """`receive` that ends an over-long body which told no length."""
+        """`receive` that ends a body which is over-long and told no length, or comes too slowly."""
         if scope["path"].startswith((*STATIONS, BROWSERS)):
             return receive
-        taken = 0
+        taken, until, more = 0, time.monotonic() + self._limits.seconds, True
 
         async def receiving() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, more
+            try:
+                async with asyncio.timeout(until - time.monotonic() if more else None):
+                    message = await receive()
+            except TimeoutError:
+                return {"type": "http.disconnect"}
             taken += len(message.get("body", b""))
+            more = message.get("more_body", False)
             return {"type": "http.disconnect"} if taken > self._limits.body else message
 
         return receiving

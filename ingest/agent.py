@@ -17,7 +17,7 @@ from typing import Any
 from ingest import manifest as manifests
 from ingest import mounts, results
 from ingest.card import Card, CardFile, Changed, Unreadable, hash_card_file, list_card
-from ingest.client import Mislabelled, ServerClient, Wanted
+from ingest.client import Mislabelled, ServerClient, TokenEnded, Wanted
 from ingest.device import NOTES, Identity, Known, card_id, find_device
 from ingest.journal import Journal
 from ingest.progress import CardProgress
@@ -107,7 +107,7 @@ class _Docking:
         for file in self._card.files:
             self._hash(file)
         lost = [*self._card.unreadable, *self._failed]
-        content = manifests.encode(self._manifest(lost))
+        content = manifests.encode(self._same_or_new(self._manifest(lost)))
         docked = self._client.dock(content, manifests.sign(content, self._key.key))
         self._journal.keep_manifest(docked.docking, content)
         device = self._identity.device
@@ -180,6 +180,13 @@ class _Docking:
             **({"camera_clock": ahead.model_dump()} if ahead else {}),
         }
 
+    def _same_or_new(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """A card that is tried again without anything new on it is the same docking: the manifest of before."""
+        before = self._seen.manifest
+        if not before or any(before[name] != fields[name] for name in ("station", "device", "files", "unreadable")):
+            self._seen.manifest = fields
+        return self._seen.manifest
+
     def _bring_over(self, wanted: Mapping[str, Wanted]) -> list[Result]:
         """The same bytes under two names go over the wire once."""
         first: dict[str, CardFile] = {}
@@ -221,7 +228,7 @@ class _Docking:
             return results.failed(file, digest, self._explain(file, digest, error))
         except LiuhenError as error:
             self._seen.check()
-            return results.failed(file, digest, error, passing=isinstance(error, Transient))
+            return results.failed(file, digest, error, passing=isinstance(error, Transient | TokenEnded))
         except (Changed, OSError) as error:
             self._seen.check()
             return results.failed(file, digest, card_error(file, error))

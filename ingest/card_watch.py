@@ -104,7 +104,7 @@ class CardWatch:
         self._client = ServerClient(lambda: config().server, patience=0)
         self._heartbeat = Heartbeat(
             self._client,
-            self._key,
+            self._present_key,
             self._journal,
             clock,
             station_clock=station_clock,

@@ -50,6 +50,10 @@ class Mislabelled(Refused):
     """The server received other bytes than the manifest lists."""
 
 
+class TokenEnded(Refused):
+    """The token of this docking is no longer taken: dock again."""
+
+
 class OldState(Conflict):
     """The server knows a later state of this station; `last` is its number."""
 
@@ -232,6 +236,8 @@ def _refusal(response: httpx.Response) -> LiuhenError:
         return Transient(zh, en)
     if code == "digest-mismatch":
         return Mislabelled(zh, en)
+    if response.status_code == 401:
+        return TokenEnded(zh, en)
     if code == "old-state" and isinstance(last := response.json().get("last"), int):
         return OldState(zh, en, last)
     if response.status_code in (404, 410) or code == "rejected":

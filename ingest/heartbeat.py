@@ -25,7 +25,7 @@ class Heartbeat:
     def __init__(
         self,
         client: ServerClient,
-        key: StationKey,
+        key: Callable[[], StationKey],
         journal: Journal,
         clock: Clock,
         *,
@@ -60,7 +60,7 @@ class Heartbeat:
         """Post once. Says whether it arrived."""
         try:
             self._post()
-            send_reports(self._client, self._key, self._journal)
+            send_reports(self._client, self._key(), self._journal)
         except LiuhenError as error:
             self.lost = error
             return False
@@ -84,9 +84,10 @@ class Heartbeat:
 
     def _post_next(self) -> None:
         self._sequence += 1
+        key = self._key()
         fields = {
             "schema": SCHEMA,
-            "station": self._key.station,
+            "station": key.station,
             "time": iso(self._clock()),
             "sequence": self._sequence,
             "agent": version("liuhen"),
@@ -97,4 +98,4 @@ class Heartbeat:
             "cards": [card.model_dump() for card in self._cards()[:MAX_CARDS]],
         }
         content = signed.encode(fields)
-        self._client.tell("/api/stations/state", content, signed.sign(signed.STATE, content, self._key.key))
+        self._client.tell("/api/stations/state", content, signed.sign(signed.STATE, content, key.key))

@@ -20,6 +20,7 @@ from typing import Any
 from ingest.card import CardFile
 from storage import durable
 from storage.clock import iso, now
+from storage.errors import Transient
 from storage.records import Digest
 
 FILE = "journal.jsonl"
@@ -42,7 +43,7 @@ class Journal:
             self._learn(line)
 
     def keep_manifest(self, docking: str, content: bytes) -> None:
-        durable.write(self.folder / "dockings" / f"{docking}.json", content)
+        self._keep(self.folder / "dockings" / f"{docking}.json", content)
 
     def rotations(self) -> bytes:
         """What was kept last; empty at first."""
@@ -50,12 +51,12 @@ class Journal:
         return path.read_bytes() if path.exists() else b""
 
     def keep_rotations(self, content: bytes) -> None:
-        durable.write(self.folder / "rotations", content)
+        self._keep(self.folder / "rotations", content)
 
     def keep_receipt(self, sha256: str, receipt: bytes) -> Path:
         path = self.receipt_path(sha256)
         if not path.exists() or path.read_bytes() != receipt:
-            durable.write(path, receipt)
+            self._keep(path, receipt)
         return path
 
     def receipt_path(self, sha256: str) -> Path:
@@ -81,8 +82,8 @@ class Journal:
             try:
                 self._turn_over()
                 durable.append(self._file, line.encode("ascii") + b"\n", mode=0o600, sync=sync)
-            except OSError as error:
-                raise durable.disk_error(error) from error
+            except (OSError, Transient) as error:
+                raise _not_written(error) from error
             self.broken = False
 
     def lines(self, *kinds: str, old: bool = True) -> Iterator[dict[str, Any]]:
@@ -94,6 +95,13 @@ class Journal:
         for file in (*before, self._file):
             if file.exists():
                 yield from _read(file, frozenset(kinds))
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        try:
+            durable.write(path, content)
+        except (OSError, Transient) as error:
+            self.broken = True
+            raise _not_written(error) from error
 
     def free(self) -> int | None:
         """Bytes free on the journal's disk; None: not known."""
@@ -116,6 +124,15 @@ class Journal:
         if self._file.exists() and self._file.stat().st_size > LONGEST:
             stamp = iso(now()).replace(":", "").replace(".", "")
             self._file.rename(self._file.with_name(f"journal-{stamp}.jsonl"))
+
+
+def _not_written(error: Exception) -> Transient:
+    failed = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    why = failed.strerror if isinstance(failed, OSError) and failed.strerror else str(failed)
+    return Transient(
+        f"采集站磁盘无法写入日志（{why}）；请勿清除设备，腾出采集站磁盘空间后重新采集。",
+        f"the station's disk takes no journal ({why}): do not wipe the camera, make room on the station and dock again",
+    )
 
 
 def _look(file: CardFile, inodes: bool) -> _Look:

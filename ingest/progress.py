@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from ingest.card import Card
 from ingest.device import Identity, escaped
@@ -55,6 +56,8 @@ class CardProgress:
         self._marks: deque[tuple[float, int]] = deque()
         self._gone = threading.Event()
         self.phase: CardPhase = "listing"
+        self.manifest: dict[str, Any] = {}
+        """What was sent last while the card is in: as long as nothing changed on it, it is one docking."""
         self._words = WORDS["listing"]
         self._since = now()
 

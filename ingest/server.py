@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from ingest import body, rejections, station_state, tus_headers, wipe_report
 from ingest import manifest as manifests
-from ingest import rejections, station_state, tus_headers, wipe_report
 from ingest.answers import HttpError, from_error, json_response
-from ingest.body import Pace
+from ingest.body import Interrupted, Pace
 from ingest.callers import Caller
 from ingest.dockings import Docked, Dockings
 from ingest.enrolment_routes import make_enrolment_routes
@@ -124,19 +124,19 @@ def _clearly(answer: Answer) -> Answer:
     async def answered(request: Request) -> Response:
         try:
             return await answer(request)
+        except Interrupted:
+            return Response(status_code=408)  # nobody may be there to read it
         except HttpError as error:
             return error.response()
         except LiuhenError as error:
             return from_error(error).response()
-        except ClientDisconnect:
-            return Response(status_code=400)  # it has gone: nobody hears this
 
     return answered
 
 
 async def _body(request: Request, limit: int) -> bytes:
     content = bytearray()
-    async for part in request.stream():
+    async for part in body.parts(request.receive, Pace()):
         content += part
         if len(content) > limit:
             raise HttpError(

@@ -178,6 +178,7 @@ class Uploads:
         with self._catalogue.read() as session:
             row = session.get(Upload, upload.id)
         if row is None or row.state != OPEN:
+            self._catalogue.settle()  # what was read must be durable before the bytes go
             durable.remove(file.path)
         if row is None:
             raise no_such_upload()
@@ -289,6 +290,7 @@ class Uploads:
         files = [path for path in self._folder.iterdir() if path.is_file()]  # before the rows: a new upload has a row
         with self._catalogue.read() as session:
             live = set(session.scalars(select(Upload.id).where(Upload.state == OPEN)))
+        self._catalogue.settle()
         for path in files:
             if path.name.lstrip(".").split(".")[0] not in live:
                 durable.remove(path)

@@ -14,12 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.catalogue import custody
+from storage.catalogue import jobs as job_table
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Description, Original
+from storage.catalogue.tables import Description, Original, Recording
 from storage.clock import new_id
 from storage.errors import NotFound
 from storage.ledger import commitment
-from storage.records import Actor, CustodyEvent
+from storage.records import Actor, CustodyEvent, JobKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ def record(catalogue: Catalogue, sha256: str, described: Described, *, by: Actor
             session,
             CustodyEvent(new_id(), "original.described", now, by, f"recording:{original.recording_id}", payload),
         )
+        if session.get_one(Recording, original.recording_id).report is not None:  # else it is still to be looked at
+            key = f"analyse:{original.recording_id}:described:{row.id}"
+            job_table.enqueue(session, JobKind.ANALYSE, original.recording_id, key=key, now=now)
         return True
 
 
@@ -69,6 +73,14 @@ def of_recording(session: Session, recording_id: str) -> list[tuple[str, Descrip
         .order_by(Description.id)
     ).all()
     return [(name, row, read(row)) for name, row in rows]
+
+
+def said_beside(session: Session, recording_id: str) -> dict[str, list[tuple[str, dict[str, str]]]]:
+    """By an original's digest: its sidecars' names and what they say."""
+    found: dict[str, list[tuple[str, dict[str, str]]]] = {}
+    for _, row, says in of_recording(session, recording_id):
+        found.setdefault(row.original_sha256, []).append((row.name, says))
+    return found
 
 
 def read(row: Description) -> dict[str, str]:

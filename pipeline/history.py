@@ -120,12 +120,10 @@ def _said(manifest: bytes) -> dict[str, Any]:
 
 def look_again(session: Session, docking: str, now: datetime) -> None:
     """Have those recordings analysed anew that this docking says something new of: it lists their bytes as another
-    device's, or other bytes under their name.
+    device's, or other bytes under their name with a date before they were listed.
     """
-    listed = select(DockedFile.sha256, DockedFile.path, DockedFile.device_serial).where(
-        DockedFile.docking_id == docking
-    )
-    lines = listed.subquery()
+    columns = (DockedFile.sha256, DockedFile.path, DockedFile.device_serial, DockedFile.modified)
+    lines = select(*columns).where(DockedFile.docking_id == docking).subquery()
     other_device = (
         select(Original.recording_id)
         .join(lines, lines.c.sha256 == Original.sha256)
@@ -136,7 +134,8 @@ def look_again(session: Session, docking: str, now: datetime) -> None:
         select(Original.recording_id)
         .join(DockedFile, (DockedFile.docking_id == Original.docking_id) & (DockedFile.sha256 == Original.sha256))
         .join(lines, (lines.c.device_serial == DockedFile.device_serial) & (lines.c.path == DockedFile.path))
-        .where(lines.c.sha256 != DockedFile.sha256)
+        .join(Docking, Docking.id == Original.docking_id)
+        .where(lines.c.sha256 != DockedFile.sha256, lines.c.modified <= Docking.received)
     )
     for recording in sorted(set(session.scalars(other_device.union(other_bytes)))):
         key = f"analyse:{recording}:docking:{docking}"

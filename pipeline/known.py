@@ -14,6 +14,8 @@ from pipeline.continuity.docking import DockedCopy, check_card_date, check_histo
 from pipeline.continuity.docking_clocks import DockingTimes, check_clocks
 from pipeline.continuity.docking_identity import Refused, check_refused, check_same_name, check_two_devices
 from pipeline.continuity.profile import Profile
+from pipeline.continuity.sidecars import check_sidecar
+from pipeline.descriptions import said_beside
 from pipeline.history import docking_times, kept, listed_elsewhere, manifest_lines, mates, refused, unread_lines
 from pipeline.profiles import for_device
 from storage.catalogue.tables import Docking, Original, Recording
@@ -25,7 +27,8 @@ class Known:
     """A recording's originals, as their own dockings listed them (`own`), every line of the device's manifests
     (`history`), those that belong to the recording (`awaited`), digests of those that are here (`arrived`), and the
     device's profile. `elsewhere`: lines of other devices with the same bytes; `unread`: what later lists could not
-    read; `dockings`: clocks of its own; `refused`: what came for awaited lines and was not it.
+    read; `dockings`: clocks of its own; `refused`: what came for awaited lines and was not it; `beside`:
+    by an original's digest, its sidecars' names and what they say.
     """
 
     originals: Sequence[Original]
@@ -39,6 +42,7 @@ class Known:
     unread: Sequence[DockedCopy]
     dockings: Sequence[DockingTimes]
     refused: Sequence[Refused]
+    beside: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]]
 
     @property
     def digests(self) -> frozenset[str]:
@@ -52,6 +56,7 @@ class Known:
         findings += check_same_name((each.name, each.sha256) for each in self.originals if each.name not in told)
         findings += [each for copy in self.own for each in check_two_devices(copy, self.serial, self.elsewhere)]
         findings += [finding for times in self.dockings for finding in check_clocks(times)]
+        findings += self._told_beside(report)
         findings += check_refused(self.awaited, self.refused, self.arrived)
         lists = [*self.history, *self.unread]
         return [*findings, *check_vanished(self.awaited, self.arrived, now, hand_over, lists)]
@@ -59,6 +64,16 @@ class Known:
     def due(self, hand_over: timedelta) -> list[datetime]:
         """When the time of those listed files runs out that belong to the recording and are not here yet."""
         return [line.waits_from + hand_over for line in self.awaited if line.sha256 not in self.arrived]
+
+    def _told_beside(self, report: Mapping[str, Any]) -> list[Finding]:
+        """What lay beside the files against what they say themselves."""
+        names = {original.sha256: original.name for original in self.originals}
+        return [
+            finding
+            for file in report["files"]
+            for sidecar, says in self.beside.get(file["sha256"], ())
+            for finding in check_sidecar(sidecar, says, names[file["sha256"]], file["media"])
+        ]
 
     def _card_dates(self, report: Mapping[str, Any]) -> list[Finding]:
         """The dates of the card against those inside the files."""
@@ -96,4 +111,5 @@ def known_of(session: Session, recording_id: str) -> Known:
         unread=unread_lines(session, serials, min(line.time for line in missing)) if missing else (),
         dockings=docking_times(session, set(dockings)),
         refused=refused(session, missing),
+        beside=said_beside(session, recording_id),
     )

@@ -25,7 +25,7 @@ from storage.catalogue import handover as rows
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.handover import Narrowed, Place, Taken
 from storage.catalogue.tables import Job, Reminder, Utc
-from storage.clock import Clock, iso, new_id
+from storage.clock import Clock, iso
 from storage.records import Actor, CustodyEvent
 
 SERVICE = Actor("service", "reminders")
@@ -39,7 +39,9 @@ _INSERT = text(
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """One reminder: the key makes it happen once."""
+    """One reminder. Its key makes it happen once; it is the event's identifier too, so that a restored database, which
+    has forgotten the rows and took the entries back, tells nothing again.
+    """
 
     stage: State
     subject: str
@@ -130,7 +132,7 @@ class Reminders:
 
     def _record(self, session: Session, telling: Telling) -> bool:
         """False when another process was quicker."""
-        now, event_id = self._clock(), new_id()
+        now, event_id = self._clock(), telling.key
         row = {
             "key": telling.key,
             "rule": telling.deadline.rule.value,

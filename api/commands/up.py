@@ -80,6 +80,7 @@ def _serve(services: Services) -> None:
     import uvicorn
 
     from api.app import make_app
+    from ingest.connection import Connection
 
     settings = services.settings
     typer.echo(f"留痕已启动 · Liuhen is up: http://{settings.host}:{settings.port}/", err=True)
@@ -87,7 +88,7 @@ def _serve(services: Services) -> None:
         make_app(services),
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=Connection,
         loop="uvloop",
         log_config=None,
         access_log=False,

@@ -287,7 +287,7 @@ class Delay(Base):
 
 
 class Reminder(Base):
-    """One deadline that passed, told once: the custody event is `event_id`."""
+    """One deadline that came near or passed, told once: the custody event is `event_id`, the same as the key."""
 
     __tablename__ = "reminders"
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -145,6 +145,7 @@ def test_a_file_that_changes_after_the_listing_is_not_safe(
     failed = next(each for each in outcome.results if not each.safe)
     assert failed.path.endswith("_2.MP4")
     assert "发生变化" in failed.zh
+    assert {each["path"] for each in outcome.rejections} == {failed.path}, "what the server set apart is told"
 
 
 def test_a_receipt_of_another_ledger_is_not_believed(

@@ -177,6 +177,22 @@ def test_a_server_that_comes_back_at_another_address_is_found(launcher: Launcher
             assert stored(data, content[:1000])
 
 
+def test_a_card_tried_again_is_one_docking(launcher: Launcher, tmp_path: Path) -> None:
+    """The server takes the manifest and dies; when it is back the same manifest is sent, not another one."""
+    data = tmp_path / "data"
+    key = enrol(data, tmp_path)
+    content = os.urandom(300_000)
+    with launcher.server(data, break_at="before:spool-write:1") as server:
+        config = configure(tmp_path, server.url, key)
+        with watching(config) as station:
+            insert(tmp_path, "one", {"LH00012_1.MP4": content})
+            first = station.card("unsafe")
+            with launcher.server(data) as server:
+                configure(tmp_path, server.url, key)
+                assert station.card("safe")["docking"] == first["docking"]
+    assert stored(data, content) == content
+
+
 def test_a_card_that_is_pulled_out_too_early_is_shown_until_it_is_back(launcher: Launcher, tmp_path: Path) -> None:
     data = tmp_path / "data"
     key = enrol(data, tmp_path)

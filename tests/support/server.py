@@ -246,6 +246,7 @@ def serve(settings: Settings, break_at: str) -> None:
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
+    from ingest.connection import Connection
     from ingest.daemon import Daemon
     from ingest.server import make_routes
     from pipeline.bootstrap import wire
@@ -259,7 +260,9 @@ def serve(settings: Settings, break_at: str) -> None:
         _break(break_at)
     app = Starlette(routes=[Mount("/api", routes=make_routes(services))])
     port = settings.port if "port" in settings.model_fields_set else 0
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", access_log=False, log_level="warning")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, http=Connection, lifespan="off", access_log=False, log_level="warning"
+    )
     socket = config.bind_socket()
     socket.listen(128)  # who is told the address may connect at once
     _say(f"http://127.0.0.1:{socket.getsockname()[1]}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from api.guard import CSP, Limits
+from api.guard import CSP, Guard, Limits
+from api.metrics import Metrics
 from tests.support.web import Browser, Bureau
 
 
@@ -69,6 +72,38 @@ def test_an_overlong_body_without_a_length_is_cut_off(office: Bureau) -> None:
 
     headers = {"content-type": "application/x-www-form-urlencoded"}
     assert browser.client.post("/signin", content=pieces(), headers=headers).status_code >= 400
+
+
+def test_a_body_that_never_comes_whole_is_ended_and_an_answer_may_take_its_time() -> None:
+    heard: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.append((await receive())["type"])
+        last = await receive()
+        heard.append("late" if "late" in last else last["type"])
+
+    def told(*messages: Message) -> Receive:
+        waiting = list(messages)
+
+        async def receive() -> Message:
+            if not waiting:
+                await asyncio.sleep(0.2)
+                return {"type": "http.disconnect", "late": True}
+            return waiting.pop(0)
+
+        return receive
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    guard = Guard(app, Limits(seconds=0.05), Metrics())
+    scope = {"type": "http", "method": "POST", "path": "/signin", "headers": [], "client": ("::1", 1)}
+    dripping = told({"type": "http.request", "body": b"login=", "more_body": True})
+    asyncio.run(guard(scope, dripping, send))
+    asyncio.run(
+        asyncio.wait_for(guard(scope, told({"type": "http.request", "body": b"", "more_body": False}), send), 5)
+    )
+    assert heard == ["http.request", "http.disconnect", "http.request", "late"]
 
 
 def test_a_flood_of_changes_is_braked_and_looking_is_not(office: Bureau) -> None:

@@ -100,6 +100,14 @@ def test_other_bytes_under_a_listed_name_are_kept_both_and_told_on_both(office: 
         assert {row.sha256 for row in session.scalars(select(Original))} == {first, second}
 
 
+def test_a_counter_that_begins_anew_on_a_wiped_card_asks_nothing(office: Bureau, tmp_path: Path) -> None:
+    docked(office, tmp_path)
+    later = dock(office, 1, {f"DCIM/{NAME}": "d" * 64})
+    with office.services.catalogue.write() as session:
+        session.get_one(DockedFile, (later, f"DCIM/{NAME}")).modified = office.clock.now + _days(0.9)
+    assert asked_again(office, later) == []
+
+
 def test_the_same_name_through_a_door_without_manifests(office: Bureau, tmp_path: Path) -> None:
     first, second = take(office, tmp_path), take(office, tmp_path)
     assert recording(office, first) == recording(office, second)
