@@ -148,8 +148,8 @@ def quota(limit: int) -> HttpError:
     return busy(
         507,
         "quota",
-        f"本采集站（或本用户）未完成的上传合计超过 {limit} 字节，未接收新文件；"
-        "请先续传完成，或删除（DELETE）不再需要的上传。",
-        f"the unfinished uploads of this station (or user) are over {limit} bytes together and no new one is begun: "
-        "finish them first, or terminate (DELETE) those that are not needed",
+        f"本采集站（或本用户）未完成与被拒收的上传合计超过 {limit} 字节，未接收新文件；"
+        "请先续传完成，或删除（DELETE）不再需要的上传；被拒收的文件请管理员查看处理。",
+        f"the unfinished and rejected uploads of this station (or user) are over {limit} bytes together and no new one "
+        "is begun: finish them, terminate (DELETE) what is not needed, have an administrator look at what was rejected",
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from ingest import refusals
 from ingest.callers import Person, Sender
 from storage.catalogue.catalogue import Catalogue
-from storage.catalogue.tables import Docking, Job, Station, Upload, User
+from storage.catalogue.tables import Docking, Job, Rejection, Station, Upload, User
 from storage.records import JobKind, JobState
 
 COUNTED_EVERY = 2.0  # seconds; between two counts of the waiting jobs the last one holds
@@ -66,12 +66,17 @@ class Room:
 
 
 def unfinished(session: Session, sender: Sender, now: datetime) -> int:
-    """Bytes of the sender's open uploads, each counted whole. In the transaction that adds one: one at a time."""
+    """Bytes of the sender's open uploads, each counted whole, and of a station's rejected ones that nobody has looked
+    into: those stay on the disk. In the transaction that adds one: one at a time.
+    """
+    apart = 0
     mine = select(func.sum(Upload.length + OVERHEAD)).where(Upload.state == "open", Upload.expires > now)
     if isinstance(sender, Person):
         session.get(User, sender.user, with_for_update=True)
         mine = mine.where(Upload.user_id == sender.user)
     else:
         session.get(Station, sender.station, with_for_update=True)
+        unseen = (Rejection.station_id == sender.station, Rejection.seen.is_(None))
+        apart = session.scalar(select(func.sum(Rejection.size)).where(*unseen)) or 0
         mine = mine.join(Docking, Docking.id == Upload.docking_id).where(Docking.station_id == sender.station)
-    return int(session.scalar(mine) or 0)
+    return int(session.scalar(mine) or 0) + int(apart)

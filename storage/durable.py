@@ -94,6 +94,7 @@ def adopt(source: Path, target: Path, *, mode: int = 0o444) -> None:
             os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(target)
+        temporary.unlink(missing_ok=True)  # a name of the very file that `target` is already stays (rename(2))
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise disk_error(error) from error

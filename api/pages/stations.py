@@ -136,7 +136,7 @@ def docking(request: Request, who: Reader, web: Here, docking_id: Ident) -> Resp
             .order_by(DockedFile.path)
         ).all()
     manifest = json.loads(found.manifest)
-    return page(request, "docking.html", docking=found, files=files, model=manifest.get("device", {}).get("model", ""))
+    return page(request, "docking.html", docking=found, files=files, manifest=manifest)
 
 
 @router.get("/stations/{name}")

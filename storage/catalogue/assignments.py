@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from storage.catalogue.tables import Assignment, Device, DockedFile, Original, Recording, Utc
@@ -14,15 +14,17 @@ from storage.catalogue.tables import Assignment, Device, DockedFile, Original, R
 
 def valid_at(session: Session, serial: str, moment: datetime) -> Assignment | None:
     """The row that says who wore the device at `moment`; None before the first one."""
-    return session.scalars(_newest(serial).where(Assignment.since <= moment).limit(1)).first()
+    return session.scalars(_newest(select(Assignment), serial).where(Assignment.since <= moment).limit(1)).first()
 
 
 def officer_at(session: Session, serial: str, moment: datetime) -> str | None:
     """Identifier of the officer who wore the device at `moment`; None: nobody, or not known."""
-    row = valid_at(session, serial, moment)
-    if row is not None:
-        return row.officer_id
-    return None if is_kept(session, serial) else _without_history(session, serial)
+    valid = _newest(select(Assignment.officer_id), serial).where(Assignment.since <= moment).limit(1)
+    if (row := session.execute(valid).first()) is not None:
+        officer: str | None = row[0]
+        return officer
+    never = ~exists().where(Assignment.device_serial == Device.serial)  # only the present wearer is kept
+    return session.scalar(select(Device.officer_id).where(Device.serial == serial, never))
 
 
 def is_kept(session: Session, serial: str) -> bool:
@@ -69,11 +71,5 @@ def recordings_since(session: Session, serial: str, since: datetime) -> Sequence
 _ORDER = (Assignment.since.desc(), Assignment.made.desc(), Assignment.id.desc())
 
 
-def _newest(serial: str) -> Select[Any]:
-    return select(Assignment).where(Assignment.device_serial == serial).order_by(*_ORDER)
-
-
-def _without_history(session: Session, serial: str) -> str | None:
-    """A device of which only the present wearer is kept."""
-    device = session.get(Device, serial)
-    return device.officer_id if device else None
+def _newest(query: Select[Any], serial: str) -> Select[Any]:
+    return query.where(Assignment.device_serial == serial).order_by(*_ORDER)

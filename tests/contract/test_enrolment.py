@@ -26,6 +26,7 @@ from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Docking, EnrolmentCode, Station
 from storage.clock import now
 from storage.errors import IntegrityError, Refused, Transient
+from storage.ledger import note
 from storage.records import Actor
 from tests.support.docking import PlainStation, manifest_of
 from tests.support.server import Server, run_server
@@ -218,9 +219,17 @@ def test_a_server_that_does_not_know_the_code_is_noticed(tmp_path: Path) -> None
     assert not (tmp_path / "ST-01.json").exists()
 
 
+def test_what_nobody_vouches_for_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    code = invitation.make()
+    key = note.Ed25519Verifier("liuhen.local/log", Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+    voucher = invitation.vouch(invitation.key_of(invitation.read(code)), "ST-01", str(key))
+    enrolled = enrolling.enrol(Posing(voucher, "\x1b]0;owned\x07"), code, tmp_path / "ST-01.json")
+    assert (enrolled.key.station, enrolled.place) == ("ST-01", "")
+
+
 class Posing(ServerClient):
-    def __init__(self, voucher: Voucher) -> None:
-        self._said = {"station": voucher.station, "place": "", "log": voucher.log, "proof": voucher.proof}
+    def __init__(self, voucher: Voucher, place: str = "") -> None:
+        self._said = {"station": voucher.station, "place": place, "log": voucher.log, "proof": voucher.proof}
 
     def send(self, *_: object, **__: object) -> httpx.Response:
         return httpx.Response(201, json=self._said)

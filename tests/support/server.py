@@ -150,6 +150,7 @@ def _around(owner: Any, name: str, when: str, count: int, counts: Callable[..., 
 
 
 def _steps() -> dict[str, tuple[Any, str]]:
+    from ingest import rejections
     from ingest.landing import Landing
     from ingest.spool import SpoolFile
     from ingest.uploads import Uploads
@@ -174,6 +175,8 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "mark": (Uploads, "_mark"),
         "spool-remove": (Uploads, "_remove_spooled"),
         "finish": (Uploads, "finish"),
+        "set-apart": (rejections, "keep_apart"),
+        "reject": (rejections, "record"),
     }
 
 

@@ -24,8 +24,8 @@ from ingest.uploads import Unlisted, Uploads
 from pipeline.accounts import Accounts
 from pipeline.bootstrap import Services, wire
 from pipeline.settings import Settings
-from storage.catalogue.tables import Docking
-from storage.clock import now
+from storage.catalogue.tables import Docking, Rejection
+from storage.clock import new_id, now
 from storage.records import Actor, Role
 from tests.support.docking import manifest_of
 
@@ -129,6 +129,33 @@ def test_what_has_expired_counts_no_more(opened: Opened) -> None:
     office.uploads.create(st01, "a", len(DATA))
     office.clock.ahead = timedelta(hours=2)
     office.uploads.create(st01, "b", len(DATA))
+
+
+def test_rejected_bytes_count_until_somebody_has_looked(opened: Opened) -> None:
+    office = opened(station_unfinished=2 << 20)
+    st01, st02 = office.caller("ST-01"), office.caller("ST-02")
+    with office.services.catalogue.write() as session:
+        session.add(rejection("ST-01", 2 << 20))
+    assert refusal(lambda: office.uploads.create(st01, "a", len(DATA))).code == "quota"
+    office.uploads.create(st02, "a", len(DATA))
+    with office.services.catalogue.write() as session:
+        session.query(Rejection).update({Rejection.seen: now(), Rejection.seen_by: "admin"})
+    office.uploads.create(st01, "a", len(DATA))
+
+
+def rejection(station: str, size: int) -> Rejection:
+    return Rejection(
+        id=new_id(),
+        door="upload",
+        station_id=station,
+        path="a",
+        size=size,
+        code="digest-mismatch",
+        zh="",
+        en="",
+        place="spool/rejected/x",
+        made=now(),
+    )
 
 
 def test_people_have_quotas_of_their_own(opened: Opened) -> None:

@@ -30,6 +30,16 @@ def test_an_adopted_file_keeps_its_first_name_and_can_no_longer_be_written(tmp_p
     assert (tmp_path / "store" / "blob").stat().st_mode & 0o222 == 0
 
 
+def test_adopting_the_same_file_again_leaves_no_third_name(tmp_path: Path) -> None:
+    """As after a crash between adopting and what comes next. rename(2) does nothing between two names of one file."""
+    source = tmp_path / "spooled"
+    source.write_bytes(b"bytes")
+    for _ in range(2):
+        durable.adopt(source, tmp_path / "store" / "blob")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["blob"]
+    assert (tmp_path / "store" / "blob").read_bytes() == b"bytes"
+
+
 def test_adopting_across_file_systems_copies(tmp_path: Path) -> None:
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
