@@ -89,7 +89,8 @@ def _source(dossier: Dossier) -> dict[str, Any]:
 
 
 def _officer(user: User) -> dict[str, str]:
-    return {"name": user.name, "unit": user.unit, "certificate": user.certificate}
+    until = user.certificate_until.isoformat() if user.certificate_until else ""
+    return {"name": user.name, "unit": user.unit, "certificate": user.certificate, "valid_until": until}
 
 
 def _original(dossier: Dossier, row: Original, places: Places) -> dict[str, Any]:
