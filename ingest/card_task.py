@@ -127,7 +127,7 @@ class CardTask(threading.Thread):
             self.progress.enter("safe", f"可清除，但未自动清除：{error.zh}", f"safe to wipe, not wiped: {error.en}")
             return
         left = {path: why for path, why in done.left.items() if why[1] != "a note about the camera"}
-        zh, en = f"已清除 {len(done.wiped)} 个文件", f"wiped {len(done.wiped)} files"
+        zh, en = f"已清除 {len(done.wiped)} 个文件", f"wiped {len(done.wiped)} file(s)"
         if left:
             path, (why_zh, why_en) = next(iter(left.items()))
             zh, en = f"{zh}，留下 {len(left)} 个（{path}：{why_zh}）", f"{en}, left {len(left)} ({path}: {why_en})"

@@ -146,8 +146,9 @@ class CardWatch:
         return [progress.state() for progress in (*inside, *away)]
 
     def _look(self) -> None:
+        before = self._config()
         if self._config.refresh():
-            self._settings_changed()
+            self._settings_changed(before)
         present = dict(present_cards(self._config()))
         for insertion in list(self._tasks):
             if insertion not in present:
@@ -196,11 +197,12 @@ class CardWatch:
                 if self._clock() - each.since > REMEMBERED:
                     del self._gone[card]
 
-    def _settings_changed(self) -> None:
+    def _settings_changed(self, before: StationSettings) -> None:
         error = self._config.error
         self._set_problem(Problem(code="config", zh=error.zh[:500], en=error.en[:500]) if error else None, "config")
-        for task in self._tasks.values():
-            task.wake()
+        if self._config() != before:
+            for task in self._tasks.values():
+                task.wake()
 
     def _journal_trouble(self, error: LiuhenError | None) -> None:
         self._set_problem(Problem(code="journal", zh=error.zh, en=error.en) if error else None, "journal")

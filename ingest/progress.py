@@ -127,7 +127,7 @@ class CardProgress:
         self.enter(
             "unsafe",
             f"请勿清除：{len(bad)} 个文件未入库；{bad[0].path}：{bad[0].zh}",
-            f"do NOT wipe: {len(bad)} files are not kept; {bad[0].path}: {bad[0].en}",
+            f"do NOT wipe: {len(bad)} file(s) not kept; {bad[0].path}: {bad[0].en}",
         )
 
     def state(self) -> CardState:

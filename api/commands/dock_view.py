@@ -75,9 +75,12 @@ class Bars:
 
 
 def state_line(state: CardState) -> str:
-    """One card in one line, both languages."""
+    """One card in one line, both languages; the time is the station's local one."""
+    from datetime import datetime
+
+    local = datetime.fromisoformat(state.since).astimezone()
     name = f"{state.serial} " if state.serial else ""
-    return f"{state.since[11:19]}Z {name}[{state.place}] {state.zh} · {state.en}"
+    return f"{local:%H:%M:%S} {name}[{state.place}] {state.zh} · {state.en}"
 
 
 def print_table(outcome: Outcome) -> None:
@@ -154,6 +157,6 @@ def print_wiped(wiped: object) -> None:
         )
         return
     count = len(wiped.wiped)
-    console.print(Text(f"已清除 {count} 个文件 · {count} files wiped off the card", "bold green"), soft_wrap=True)
+    console.print(Text(f"已清除 {count} 个文件 · {count} file(s) wiped off the card", "bold green"), soft_wrap=True)
     for path, (zh, en) in wiped.left.items():
         console.print(Text(escaped(f"留下 left: {path}：{zh} · {en}"), "yellow"), soft_wrap=True)

@@ -141,6 +141,8 @@ def test_an_unknown_camera_is_docked_again_when_it_is_named_in_the_settings(serv
     with watching(config) as station:
         insert(tmp_path, "one", {"IMG_1.JPG": os.urandom(1000)})
         unknown = station.card("quarantined")["serial"]
+        configure(tmp_path, server.url, key, "wrong")
+        station.until(lambda event: event["event"] == "problem")
         configure(tmp_path, server.url, key, f'[cameras]\n"{unknown}" = "LH00077"\n')
         assert station.card("safe")["serial"] == "LH00077"
 
@@ -187,8 +189,8 @@ def test_a_card_tried_again_is_one_docking(launcher: Launcher, tmp_path: Path) -
         with watching(config) as station:
             insert(tmp_path, "one", {"LH00012_1.MP4": content})
             first = station.card("unsafe")
-            with launcher.server(data) as server:
-                configure(tmp_path, server.url, key)
+            with launcher.server(data) as again:
+                configure(tmp_path, again.url, key)
                 assert station.card("safe")["docking"] == first["docking"]
     assert stored(data, content) == content
 
