@@ -57,8 +57,16 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_body, self._head = False, 0
         super().on_message_complete()
+        if self.cycle.response_complete:  # its answer is long gone: a next request, or the end
+            self._expect_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body:  # refused before it was read: nobody waits long for the rest
+            self._expect_head()
 
     def _expect_head(self) -> None:
+        self._forget_deadline()
         self._deadline = self.loop.call_later(self.head_seconds, self._give_up)
 
     def _forget_deadline(self) -> None:

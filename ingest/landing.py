@@ -1,8 +1,9 @@
 """One PATCH's bytes on their way into the spool: written, hashed, made durable, committed.
 
 The event loop only collects the body into pieces; a worker thread writes and hashes a piece while the next arrives.
-Every 64 MiB the file is made durable and the offset committed in the background, so that a long PATCH that is cut off
-loses little and the disk is busy from the start. A PATCH with a checksum commits nothing before the checksum is right.
+Every 64 MiB, and on a slow line every ten seconds, the file is made durable and the offset committed in the background,
+so that a long PATCH that is cut off loses little and the disk is busy from the start. A PATCH with a checksum commits
+nothing before the checksum is right.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -42,6 +44,8 @@ class Checksum:
 class Landing:
     """Receives one body. `position` is the offset up to which bytes are written; the upload's row, what is durable."""
 
+    commit_seconds = 10.0
+
     def __init__(
         self,
         uploads: Uploads,
@@ -62,6 +66,7 @@ class Landing:
         self._writing: asyncio.Future[None] | None = None
         self._flushing: asyncio.Future[None] | None = None
         self._flushed = upload.offset
+        self._flushed_at = self._handed_at = time.monotonic()
 
     async def receive(self, receive: Receive) -> None:
         """Take the body. Raises HttpError, OSError or Interrupted, the last two after committing what is safe of it."""
@@ -87,7 +92,7 @@ class Landing:
                     raise refusals.over_long()
                 pending.append(part)
                 size += len(part)
-                if size >= PIECE:
+                if size >= PIECE or time.monotonic() - self._handed_at >= self.commit_seconds:
                     await self._hand_over(pending)
                     pending, size = [], 0
         except Interrupted:  # the little that came counts: a slow line may never bring a whole piece
@@ -98,11 +103,17 @@ class Landing:
 
     async def _hand_over(self, parts: list[bytes]) -> None:
         await _done(self._writing)
-        if self._checksum is None and self.position - self._flushed >= COMMIT_EVERY:
+        self._handed_at = time.monotonic()
+        if self._is_flush_due():
             await _done(self._flushing)
-            self._flushed = self.position
+            self._flushed, self._flushed_at = self.position, time.monotonic()
             self._flushing = self._run(partial(self._flush, self.position))
         self._writing = self._run(partial(self._write, parts))
+
+    def _is_flush_due(self) -> bool:
+        unsafe = self.position - self._flushed
+        late = unsafe > 0 and time.monotonic() - self._flushed_at >= self.commit_seconds
+        return self._checksum is None and (unsafe >= COMMIT_EVERY or late)
 
     def _write(self, parts: list[bytes]) -> None:
         piece = b"".join(parts)

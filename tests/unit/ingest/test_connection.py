@@ -27,9 +27,13 @@ async def echo(request: Request) -> Response:
     return Response(await request.body())
 
 
+async def refuse(request: Request) -> Response:
+    return Response("no", 503)
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/no", refuse, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=Hasty, lifespan="off", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -67,6 +71,20 @@ def test_a_slow_body_is_none_of_its_business(connection: socket.socket) -> None:
     time.sleep(0.6)
     connection.sendall(b"12345")
     assert connection.recv(1000).endswith(b"12345")
+
+
+def test_the_body_of_a_request_that_was_refused_is_not_waited_for(connection: socket.socket) -> None:
+    connection.sendall(HEAD.replace(b"POST /", b"POST /no"))
+    assert connection.recv(1000).endswith(b"no")
+    connection.sendall(b"1234")
+    assert connection.recv(1000) == b""
+
+
+def test_after_a_refused_body_the_connection_is_good_for_more(connection: socket.socket) -> None:
+    connection.sendall(HEAD.replace(b"POST /", b"POST /no"))
+    assert connection.recv(1000).endswith(b"no")
+    connection.sendall(b"12345" + HEAD + b"67890")
+    assert connection.recv(1000).endswith(b"67890")
 
 
 def test_a_large_body_behind_a_small_head_is_no_large_head(connection: socket.socket) -> None:
