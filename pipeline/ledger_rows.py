@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from pipeline.derive import json_digest
 from pipeline.ledger_facts import Facts, LedgerFacts, Rule, Wrong, apply, derivative_id, differs
 from pipeline.officers import committed, licence_of
+from storage.catalogue.stations import key_at
 from storage.catalogue.tables import (
     AccessRequest,
     Case,
@@ -254,8 +255,8 @@ def _dockings(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
     """Each manifest is signed by the key that the station it names had then, by the ledger's order."""
     present = {row.id: row.public_key for row in session.scalars(select(Station))}
     for row in session.scalars(select(Docking).order_by(Docking.received, Docking.id)):
-        key = facts.last("docking.received", row.id).get("@key") or present.get(row.station_id, "")
-        if not _signed(row.manifest, row.signature, key):
+        key = facts.last("docking.received", row.id).get("@key") or key_at(session, row.station_id, row.received)
+        if not _signed(row.manifest, row.signature, key or present.get(row.station_id, "")):
             yield Wrong(
                 f"device:{row.device_serial}",
                 f"采集清单 {row.id} 的签名不是采集站 {row.station_id} 的。",
