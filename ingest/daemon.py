@@ -10,6 +10,7 @@ import structlog
 
 from ingest.server import make_uploads
 from ingest.watch import Watcher
+from storage import durable
 from storage.errors import LiuhenError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Daemon:
 
     def __init__(self, services: Services) -> None:
         self._uploads = make_uploads(services)
+        self._blobs = services.settings.data / "blobs"
         watched = services.settings.watch
         self._watcher = Watcher(services, watched) if watched is not None else None
         self._stop = threading.Event()
@@ -43,9 +45,12 @@ class Daemon:
 
     def _run(self) -> None:
         self._try(self._uploads.recover)
+        swept = False
         while not self._stop.is_set():
             self._try(self._uploads.expire)
-            self._stop.wait(EXPIRE_EVERY)
+            if not self._stop.wait(EXPIRE_EVERY) and not swept:
+                swept = True  # once: what is left is of a crash before this start
+                self._try(lambda: durable.sweep(self._blobs, older=EXPIRE_EVERY))
 
     def _try(self, work: Callable[[], object]) -> None:
         try:

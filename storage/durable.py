@@ -10,12 +10,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from storage.errors import Transient
+
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp", re.DOTALL)  # as `_temporary_beside` names them
 
 
 def sync_directory(directory: Path) -> None:
@@ -160,6 +164,23 @@ def disk_error(error: OSError) -> Transient:
         f"磁盘写入失败（{error.strerror}），数据未被确认；请检查磁盘空间后重试。",
         f"writing to disk failed ({error.strerror}); nothing was acknowledged: check the disk's space and try again",
     )
+
+
+def sweep(folder: Path, *, older: float) -> int:
+    """Remove what a crash left under `folder` between a file's making and its naming, untouched for `older` seconds.
+
+    Such a name may be a hard link: as long as it is there, the bytes of a file that was disposed of are. How many.
+    """
+    removed, limit = 0, time.time() - older
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if _TEMPORARY.fullmatch(name):
+                path = Path(place, name)
+                with contextlib.suppress(FileNotFoundError):  # another process was quicker
+                    if path.lstat().st_ctime < limit:
+                        path.unlink()
+                        removed += 1
+    return removed
 
 
 def _temporary_beside(target: Path) -> Path:

@@ -98,3 +98,24 @@ def test_a_folder_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
 def test_removing_what_is_not_there_is_fine(tmp_path: Path) -> None:
     durable.remove(tmp_path / "nothing")
     durable.remove(tmp_path / "no folder" / "nothing")
+
+
+def test_what_a_crash_left_without_a_name_is_swept_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spooled").write_bytes(b"x")
+    monkeypatch.setattr(Path, "replace", _killed)
+    for target in (tmp_path / "a" / "one", tmp_path / "a" / "two.tmp"):
+        with pytest.raises(KeyboardInterrupt):
+            durable.adopt(tmp_path / "spooled", target)
+    monkeypatch.undo()
+    durable.adopt(tmp_path / "spooled", tmp_path / "a" / "kept.tmp")
+    (tmp_path / "a" / ".hidden.tmp").write_bytes(b"somebody else's")
+    assert durable.sweep(tmp_path, older=3600) == 0, "it may still be on its way"
+    assert durable.sweep(tmp_path, older=-1) == 2
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".hidden.tmp", "kept.tmp"]
+    assert durable.sweep(tmp_path / "absent", older=-1) == 0
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
