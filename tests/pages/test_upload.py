@@ -96,7 +96,7 @@ def test_an_upload_goes_on_after_a_reload(site: Site, tmp_path: Path) -> None:
     files = card(tmp_path / "card", 录像=content)
     page = site.page("officer")
     page.goto("/stations/upload")
-    slowed(page, 3_000_000)
+    slowed(page, 2_000_000)
     choose(page, files)
     start(page)
     while page.evaluate("document.querySelector('[data-rows] [data-progress]').value") < 0.3:
@@ -130,7 +130,7 @@ def test_a_pause_and_going_on(site: Site, tmp_path: Path) -> None:
     content = os.urandom(9_000_000)
     page = site.page("officer")
     page.goto("/stations/upload")
-    slowed(page, 3_000_000)
+    slowed(page, 2_000_000)
     choose(page, card(tmp_path / "card", a=content))
     start(page)
     while page.evaluate("document.querySelector('[data-rows] [data-progress]').value") < 0.2:
