@@ -218,10 +218,10 @@ class _Docking:
 
     def _bring(self, file: CardFile, digest: Digest, wanted: Wanted) -> Result:
         try:
-            whole = False
-            if not wanted.kept:
-                whole = self._client.upload(file, wanted, lambda done: self._told("send", file.path, done))
-            receipt = self._client.receipt(digest.sha256)
+            if wanted.kept:
+                receipt, whole = self._client.receipt(digest.sha256), False
+            else:
+                receipt, whole = self._client.bring(file, wanted, lambda done: self._told("send", file.path, done))
             check_subject(self._trust.verify(receipt), digest)
             place = self._journal.keep_receipt(digest.sha256, receipt)
         except Mislabelled as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ingest.server import make_uploads
+from ingest.server import make_files, make_uploads
 from ingest.watch import Watcher
 from storage import durable
 from storage.errors import LiuhenError
@@ -25,6 +25,7 @@ class Daemon:
 
     def __init__(self, services: Services) -> None:
         self._uploads = make_uploads(services)
+        self._files = make_files(services, self._uploads)
         self._blobs = services.settings.data / "blobs"
         watched = services.settings.watch
         self._watcher = Watcher(services, watched) if watched is not None else None
@@ -45,6 +46,7 @@ class Daemon:
 
     def _run(self) -> None:
         self._try(self._uploads.recover)
+        self._try(self._files.remove_leftovers)
         swept = False
         while not self._stop.is_set():
             self._try(self._uploads.expire)

@@ -46,14 +46,14 @@ def wrong_name(what: str) -> HttpError:
     )
 
 
-def mislabelled(upload: Upload, digest: Digest) -> HttpError:
+def mislabelled(path: str, expected: str, digest: Digest) -> HttpError:
     return HttpError(
         422,
         "digest-mismatch",
-        f"收到的“{upload.path}”与采集清单的摘要不符（收到 {digest.sha256[:12]}…，清单 {upload.sha256[:12]}…），"
+        f"收到的“{path}”与采集清单的摘要不符（收到 {digest.sha256[:12]}…，清单 {expected[:12]}…），"
         "已单独存放，未入库；请勿清除设备，重新采集。",
-        f"“{upload.path}” as received does not have the manifest's digest (received {digest.sha256[:12]}…, "
-        f"listed {upload.sha256[:12]}…); it was set apart and not accepted: do not wipe the camera, dock again",
+        f"“{path}” as received does not have the manifest's digest (received {digest.sha256[:12]}…, "
+        f"listed {expected[:12]}…); it was set apart and not accepted: do not wipe the camera, dock again",
     )
 
 

@@ -18,6 +18,8 @@ from ingest.body import Interrupted, Pace
 from ingest.callers import Caller
 from ingest.dockings import Docked, Dockings
 from ingest.enrolment_routes import make_enrolment_routes
+from ingest.file_routes import RECEIPT_TYPE, FileRoute
+from ingest.files import Files
 from ingest.station_reports import StationReports
 from ingest.turns import Turns
 from ingest.tus import Tus
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
     from pipeline.bootstrap import Services
     from pipeline.settings import Settings
 
-RECEIPT_TYPE = "text/plain; charset=utf-8"
 Answer = Callable[[Request], Awaitable[Response]]
 
 
 def make_routes(services: Services) -> list[BaseRoute]:
-    """`POST /dockings`, `GET /receipts/{sha256}`, `GET /rotations`, what stations tell, and tus at `/uploads`."""
+    """`POST /dockings`, `GET /receipts/{sha256}`, `GET /rotations`, what stations tell, tus at `/uploads`, whole
+    small files at `/files`."""
     token_life = timedelta(hours=services.settings.token_hours)
     dockings = Dockings(services.catalogue, services.sequencer, services.clock, token_life)
     uploads = make_uploads(services)
@@ -61,15 +63,13 @@ def make_routes(services: Services) -> list[BaseRoute]:
         docking = request.query_params.get("docking", "")
         return json_response(200, await run_in_threadpool(_rejections, services.catalogue, caller, docking))
 
-    tus = Tus(
-        uploads,
-        lambda headers: dockings.authorise(tus_headers.bearer(headers)),
-        Turns(services.settings.station_bodies),
-        make_pace(services.settings),
-    )
+    turns, pace = Turns(services.settings.station_bodies), make_pace(services.settings)
+    tus = Tus(uploads, lambda headers: dockings.authorise(tus_headers.bearer(headers)), turns, pace)
+    files = FileRoute(make_files(services, uploads), dockings.authorise, turns, pace)
     reports = StationReports(services.catalogue, services.sequencer, services.clock)
     return [
         Route("/dockings", _clearly(dock), methods=["POST"]),
+        Route("/files", _clearly(files.post), methods=["POST"]),
         Route("/receipts/{sha256}", _clearly(receipt), methods=["GET"]),
         Route("/rejections", _clearly(rejected), methods=["GET"]),
         Route("/rotations", _clearly(rotations), methods=["GET"]),
@@ -96,6 +96,11 @@ def make_uploads(services: Services) -> Uploads:
     settings = services.settings
     limits = _limits(settings)
     return Uploads(services.catalogue, services.intake, settings.spool, limits, services.clock, sm3=settings.sm3)
+
+
+def make_files(services: Services, uploads: Uploads) -> Files:
+    settings = services.settings
+    return Files(services.catalogue, services.intake, uploads, settings.spool, services.clock, sm3=settings.sm3)
 
 
 def _limits(settings: Settings) -> Limits:

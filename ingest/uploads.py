@@ -95,14 +95,15 @@ class Uploads:
         """Register an upload of a file that the caller's manifest lists. Raises HttpError."""
         if length > self.limits.max_upload:
             raise refusals.too_large(length, self.limits.max_upload)
-        listed = self._listed(caller, path)
+        listed = self.listed(caller, path)
         if listed.size != length:
             raise refusals.wrong_length(path, listed.size, length)
         upload = self._new(listed.path, length)
         upload.docking_id, upload.sha256, upload.device_serial = caller.docking, listed.sha256, listed.device_serial
         return self._insert(caller, upload)
 
-    def _listed(self, caller: Caller, path: str) -> DockedFile:
+    def listed(self, caller: Caller, path: str) -> DockedFile:
+        """The line of the caller's manifest. Raises HttpError 422."""
         try:
             check_path(path)  # not every database takes any character
         except ValueError as error:
@@ -208,7 +209,7 @@ class Uploads:
         """Hand the whole file over and return its receipt. Raises HttpError 422 when it is not what was listed."""
         digest, leaves = hasher.finish()
         if digest.sha256 != (upload.sha256 or digest.sha256) or not digest.size == upload.length == file.size():
-            mislabelled = refusals.mislabelled(upload, digest)
+            mislabelled = refusals.mislabelled(upload.path, upload.sha256, digest)
             self.reject(upload, mislabelled, digest.size, digest)
             raise mislabelled
         receipt = self._intake.accept(self._arrival(upload), Spooled(file.path, digest, leaves))
@@ -311,6 +312,7 @@ class Uploads:
     def _arrival(self, upload: Upload) -> Arrival:
         with self._catalogue.read() as session:
             docking = session.get(Docking, upload.docking_id) if upload.docking_id else None
+            listed = session.get(DockedFile, (upload.docking_id, upload.path)) if docking else None
             user = session.get(User, upload.user_id) if upload.user_id else None
         if docking is None:
             login = user.login if user else ""
@@ -321,6 +323,7 @@ class Uploads:
             actor=Actor("station", docking.station_id),
             station=docking.station_id,
             docking=docking.id,
+            modified=listed.modified if listed else None,
         )
 
 

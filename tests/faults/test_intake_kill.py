@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,17 @@ class Card:
     contents: dict[str, bytes]
 
 
+WHOLE = [
+    *(
+        f"{when}:{step}:1"
+        for step in ("part-write", "blob-put", "register", "tiles", "publish", "receipt", "accept", "part-close")
+        for when in ("before", "after")
+    ),
+    "after:blob-put:2",
+]
+"""Steps of a small file that comes in one request."""
+
+
 @pytest.fixture(scope="module")
 def launcher() -> Iterator[Launcher]:
     with Launcher() as started:
@@ -58,7 +69,10 @@ def launcher() -> Iterator[Launcher]:
 
 @pytest.fixture
 def card(tmp_path: Path) -> Card:
-    contents = {"LH00012_0001.MP4": os.urandom(SIZE)}
+    return make_card(tmp_path, {"LH00012_0001.MP4": os.urandom(SIZE)})
+
+
+def make_card(tmp_path: Path, contents: dict[str, bytes]) -> Card:
     (tmp_path / "card").mkdir()
     for name, data in contents.items():
         (tmp_path / "card" / name).write_bytes(data)
@@ -94,11 +108,35 @@ def test_a_killed_intake_ends_whole(launcher: Launcher, tmp_path: Path, card: Ca
     check_kept(data, card, key, before)
 
 
+@pytest.mark.parametrize("step", WHOLE)
+def test_a_killed_intake_of_a_whole_file_ends_whole(launcher: Launcher, tmp_path: Path, step: str) -> None:
+    data = tmp_path / "data"
+    key = enrol(data, tmp_path)
+    card = make_card(tmp_path, {"LH00012_0001.JPG": os.urandom(1_500_000)})
+    with launcher.server(data, break_at=step) as server:
+        try:
+            interrupted = not dock(server.url, key, tmp_path / "state", card, patience=0.1).safe
+        except LiuhenError:
+            interrupted = True
+        assert server.wait() == -9, "the step was never reached"
+    assert interrupted
+    with launcher.server(data) as server:
+        assert dock(server.url, key, tmp_path / "state", card).safe
+        while list((data / "spool" / "files").iterdir()):
+            pass  # removed in the background, beside what comes in
+        before = receipts(tmp_path / "state")
+        assert dock(server.url, key, tmp_path / "again", card).safe
+        assert receipts(tmp_path / "again") == before, "a receipt given once changed"
+    check_kept(data, card, key, before, uploads=set())
+
+
 def receipts(state: Path) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in state.glob("*/receipts/*.tlog-proof")}
 
 
-def check_kept(data: Path, card: Card, key: Path, given: dict[str, bytes]) -> None:
+def check_kept(
+    data: Path, card: Card, key: Path, given: dict[str, bytes], uploads: Collection[str] = frozenset({"complete"})
+) -> None:
     log = station.load(key).log
     for content in card.contents.values():
         event = verify_receipt(given[sha256(content)], log).entry.event
@@ -109,10 +147,10 @@ def check_kept(data: Path, card: Card, key: Path, given: dict[str, bytes]) -> No
     with catalogue.read() as session:
         originals = session.scalars(select(Original)).all()
         events = session.scalars(select(Entry.draft).where(Entry.event == "original.received")).all()
-        uploads = session.scalars(select(Upload)).all()
+        states = set(session.scalars(select(Upload.state)))
         jobs = session.scalars(select(Job).where(Job.kind == "analyse")).all()
     catalogue.close()
     assert {row.sha256 for row in originals} == {sha256(content) for content in card.contents.values()}
     assert sorted(json.loads(draft)["payload"]["sha256"] for draft in events) == sorted(r.sha256 for r in originals)
-    assert {upload.state for upload in uploads} == {"complete"}
+    assert states == uploads
     assert len(jobs) == len(originals)

@@ -151,6 +151,7 @@ def _around(owner: Any, name: str, when: str, count: int, counts: Callable[..., 
 
 def _steps() -> dict[str, tuple[Any, str]]:
     from ingest import rejections
+    from ingest.files import Part
     from ingest.landing import Landing
     from ingest.spool import SpoolFile
     from ingest.uploads import Uploads
@@ -163,6 +164,8 @@ def _steps() -> dict[str, tuple[Any, str]]:
     return {
         "spool-write": (SpoolFile, "write"),
         "hash": (Landing, "_write"),
+        "part-write": (Part, "write"),
+        "part-close": (Part, "close"),
         "fdatasync": (SpoolFile, "flush"),
         "offset-commit": (Uploads, "commit"),
         "blob-put": (LocalBlobStore, "put"),
