@@ -20,12 +20,17 @@ _TOO_LARGE = (
 log = structlog.get_logger()
 
 
+class _HeadTooLarge(Exception):
+    """Stops the parser."""
+
+
 class Connection(HttpToolsProtocol):
     """For uvicorn's `http` setting."""
 
     head_seconds = HEAD_SECONDS
     _in_body = False
     _head = 0
+    _fields = 0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,14 +45,30 @@ class Connection(HttpToolsProtocol):
         self._head += 0 if self._in_body else len(data)
         super().data_received(data)
         if not self._in_body and self._head > HEAD_BYTES and not self.transport.is_closing():
-            log.warning("request head too large", client=self.client)
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse_head()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._fields > HEAD_BYTES:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse_head(self) -> None:
+        log.warning("request head too large", client=self.client)
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._fields = 0
         if self._deadline is None:
             self._expect_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += len(name) + len(value)
+        if self._fields > HEAD_BYTES:
+            raise _HeadTooLarge
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._forget_deadline()

@@ -96,6 +96,21 @@ def test_a_large_body_behind_a_small_head_is_no_large_head(connection: socket.so
             got += connection.recv(1 << 20)
 
 
+@pytest.mark.parametrize("field", [b"X: " + b"x" * 70_000, b"\r\n".join([b"X-Header: 1234567890"] * 4000)])
+def test_a_large_head_that_comes_at_once_is_refused_too(connection: socket.socket, field: bytes) -> None:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\n")
+    try:
+        answer = connection.recv(1000)
+    except ConnectionResetError:
+        return  # it closed before it had read all
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_head_of_the_usual_size_is_taken(connection: socket.socket) -> None:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000 + b"\r\n\r\n")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("drip", [b"x" * 10_000, b"X-A: b\r\n" * 1000])
 def test_a_head_without_end_is_refused(connection: socket.socket, drip: bytes) -> None:
     connection.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
