@@ -15,17 +15,18 @@ from ingest.client import ServerClient
 from ingest.heartbeat import Heartbeat
 from ingest.journal import Journal
 from ingest.mounts import MountWatch
-from ingest.progress import CardProgress
+from ingest.progress import CardProgress, words
 from ingest.results import Outcome
 from ingest.station import StationKey
 from ingest.station_clock import StationClock
 from ingest.station_settings import StationSettings
-from ingest.station_state import CardState, Problem
+from ingest.station_state import CardState, Code, Problem
 from ingest.wipes import make_reports
 from storage.clock import Clock
 from storage.errors import LiuhenError, Refused
 
 REMEMBERED = timedelta(hours=24)  # a card that was pulled out too early is shown for so long
+GRAVEST: tuple[Code, ...] = ("journal", "config", "server")
 OVER = frozenset({"safe", "wiped", "quarantined"})
 
 Insertion = tuple[str, ...]
@@ -88,6 +89,7 @@ class CardWatch:
         self._journal = Journal(settings.state, self._key.station)
         self._tasks: dict[Insertion, CardTask] = {}
         self._gone: dict[str, _Gone] = {}
+        self._problems: dict[Code, Problem] = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._watch = MountWatch()
@@ -99,7 +101,7 @@ class CardWatch:
             clock,
             station_clock,
             threading.Semaphore(settings.at_once),
-            self._journal_trouble,
+            lambda error: self._trouble("journal", error),
         )
         self._client = ServerClient(lambda: config().server, patience=0)
         self._heartbeat = Heartbeat(
@@ -110,6 +112,7 @@ class CardWatch:
             station_clock=station_clock,
             cards=self.states,
             every=lambda: config().heartbeat,
+            lost=lambda error: self._trouble("server", error),
         )
 
     def run(self) -> None:
@@ -198,22 +201,25 @@ class CardWatch:
                     del self._gone[card]
 
     def _settings_changed(self, before: StationSettings) -> None:
-        error = self._config.error
-        self._set_problem(Problem(code="config", zh=error.zh[:500], en=error.en[:500]) if error else None, "config")
+        self._trouble("config", self._config.error)
         if self._config() != before:
             for task in self._tasks.values():
                 task.wake()
 
-    def _journal_trouble(self, error: LiuhenError | None) -> None:
-        self._set_problem(Problem(code="journal", zh=error.zh, en=error.en) if error else None, "journal")
-
-    def _set_problem(self, problem: Problem | None, code: str) -> None:
-        before = self._heartbeat.problem
-        if problem is None and (before is None or before.code != code):
-            return
-        self._heartbeat.problem = problem
-        self._tell_problem(problem)
-        self._heartbeat.poke()
+    def _trouble(self, code: Code, error: LiuhenError | None) -> None:
+        """Something of the whole station is wrong, or no longer (None). Of several, the gravest is told."""
+        with self._lock:
+            if error is None:
+                self._problems.pop(code, None)
+            else:
+                self._problems[code] = Problem(code=code, zh=words(error.zh), en=words(error.en))
+            gravest = next((self._problems[each] for each in GRAVEST if each in self._problems), None)
+            if gravest == self._heartbeat.problem:
+                return
+            self._heartbeat.problem = gravest
+        self._tell_problem(gravest)
+        if code != "server":
+            self._heartbeat.poke()
 
     def _present_key(self) -> StationKey:
         """The key file may have been replaced; of another station it may not be."""

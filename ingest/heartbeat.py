@@ -20,7 +20,9 @@ SHORTEST = 1.0  # seconds between two states, however much changes
 
 
 class Heartbeat:
-    """A thread that posts. What can't be posted is not worth an error: the next one says all."""
+    """A thread that posts. What can't be posted is not worth an error: the next one says all. `lost` hears each time
+    why it did not arrive, or None.
+    """
 
     def __init__(
         self,
@@ -32,16 +34,15 @@ class Heartbeat:
         station_clock: StationClock,
         cards: Callable[[], Sequence[CardState]],
         every: Callable[[], float],
+        lost: Callable[[LiuhenError | None], None] = lambda _: None,
     ) -> None:
         self._client, self._key, self._journal, self._clock = client, key, journal, clock
-        self._station_clock, self._cards, self._every = station_clock, cards, every
+        self._station_clock, self._cards, self._every, self._lost = station_clock, cards, every, lost
         self._sequence = 0
         self._poked = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.problem: Problem | None = None
-        self.lost: LiuhenError | None = None
-        """Why the last one did not arrive."""
 
     def start(self) -> None:
         self._thread.start()
@@ -62,9 +63,9 @@ class Heartbeat:
             self._post()
             send_reports(self._client, self._key(), self._journal)
         except LiuhenError as error:
-            self.lost = error
+            self._lost(error)
             return False
-        self.lost = None
+        self._lost(None)
         return True
 
     def _run(self) -> None:

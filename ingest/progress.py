@@ -136,7 +136,7 @@ class CardProgress:
             zh, en = self._words
             return CardState(
                 card=escaped(self.card)[:100],
-                place=_short(escaped(self.place)),
+                place=words(self.place),
                 serial="" if self._device.serial == "?" else self._device.serial,
                 model=self._device.model,
                 quarantine=self._device.quarantine,
@@ -151,8 +151,8 @@ class CardProgress:
                 sent=min(self._sums["send"], self._size),
                 rate=rate,
                 eta=eta,
-                zh=_short(escaped(zh)),
-                en=_short(escaped(en)),
+                zh=words(zh),
+                en=words(en),
             )
 
     def _pace(self) -> tuple[float | None, float | None]:
@@ -176,5 +176,7 @@ def quarantine_words(identity: Identity) -> tuple[str, str]:
     )
 
 
-def _short(text: str) -> str:
+def words(text: str) -> str:
+    """As a state may hold them: for people to read, not too many."""
+    text = escaped(text)
     return text if len(text) <= 500 else text[:499] + "…"

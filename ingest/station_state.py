@@ -62,8 +62,11 @@ class CardState(Part):
     en: Words = ""
 
 
+Code = Literal["journal", "server", "config"]
+
+
 class Problem(Part):
-    code: Literal["journal", "server", "config"]
+    code: Code
     zh: Words
     en: Words
 

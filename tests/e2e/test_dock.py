@@ -13,8 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import make_cli
+from ingest import card as card_reading
 from ingest import station
 from ingest.agent import Agent
+from ingest.card import CardFile
 from ingest.client import ServerClient
 from ingest.journal import Journal
 from ingest.results import Outcome
@@ -146,6 +148,42 @@ def test_a_file_that_changes_after_the_listing_is_not_safe(
     assert failed.path.endswith("_2.MP4")
     assert "发生变化" in failed.zh
     assert {each["path"] for each in outcome.rejections} == {failed.path}, "what the server set apart is told"
+
+
+def test_nothing_is_called_safe_on_the_journals_word(
+    server: Server, key_file: Path, card: Path, tmp_path: Path
+) -> None:
+    """Kept and remembered; then other bytes lie there under the same name, size, time and inode."""
+    assert dock(server.url, key_file, tmp_path / "state", card).safe
+    target = card / "DCIM" / "LH00012_录像_1.MP4"
+    before = target.stat()
+    with target.open("r+b") as stream:
+        stream.write(b"\xff" * 10)
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    outcome = dock(server.url, key_file, tmp_path / "state", card)
+    assert [result.path for result in outcome.results if not result.safe] == ["DCIM/LH00012_录像_1.MP4"]
+
+
+def test_after_a_restart_each_byte_is_read_once(
+    launcher: Launcher, card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashed, then the server was away: the next docking uploads at once, and that is all the reading."""
+    data = tmp_path / "data"
+    key = enrol(data, tmp_path)
+    with pytest.raises(LiuhenError):
+        dock_quickly("http://127.0.0.1:9", key, tmp_path, card)
+    read: list[str] = []
+    real = card_reading.read_file
+
+    def counted(file: CardFile, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        read.append(file.path)
+        return real(file, start, length)
+
+    for module in ("ingest.card", "ingest.client"):
+        monkeypatch.setattr(f"{module}.read_file", counted)
+    with launcher.server(data) as server:
+        assert dock(server.url, key, tmp_path / "state", card).safe
+    assert sorted(read) == ["DCIM/LH00012_录像_1.MP4", "DCIM/LH00012_录像_2.MP4"]
 
 
 def test_a_receipt_of_another_ledger_is_not_believed(

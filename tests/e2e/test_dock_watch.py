@@ -167,11 +167,14 @@ def test_a_server_that_comes_back_at_another_address_is_found(launcher: Launcher
     config = configure(tmp_path, "http://127.0.0.1:9", key)
     content = os.urandom(300_000)
     with watching(config) as station:
+        assert station.until(lambda event: event["event"] == "problem")["problem"]["code"] == "server"
         insert(tmp_path, "one", {"LH00012_1.MP4": content})
         assert "127.0.0.1:9" in station.card("failed")["en"]
         with launcher.server(data) as server:
             configure(tmp_path, server.url, key)
-            station.card("safe")
+            seen = [station.until(lambda event: event.get("state") == "safe" or event.get("problem", 1) is None)]
+            seen.append(station.until(lambda event: event.get("state") == "safe" or event.get("problem", 1) is None))
+            assert {event["event"] for event in seen} == {"card", "problem"}, "docked, and the trouble is over"
         with launcher.server(data) as server:
             insert(tmp_path, "two", {"LH00012_2.MP4": content[:1000]})
             configure(tmp_path, server.url, key)
@@ -184,7 +187,7 @@ def test_a_card_tried_again_is_one_docking(launcher: Launcher, tmp_path: Path) -
     data = tmp_path / "data"
     key = enrol(data, tmp_path)
     content = os.urandom(300_000)
-    with launcher.server(data, break_at="before:spool-write:1") as server:
+    with launcher.server(data, break_at="before:blob-put:1") as server:
         config = configure(tmp_path, server.url, key)
         with watching(config) as station:
             insert(tmp_path, "one", {"LH00012_1.MP4": content})
