@@ -43,7 +43,8 @@ def test_clocks_and_what_named_the_camera_are_shown(office: Bureau) -> None:
     words = text_of(Browser(office, "officer").get(page))
     assert "卷标" in words
     assert "+3600.0 s" in words
-    assert "至少 +180.0 s" in words
+    assert "比采集站快 至少 180.0 s" in words
+    assert "没有需要上传的文件" in words
     assert "隔离" not in words
 
 
