@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -248,3 +249,26 @@ def test_a_real_mount_is_seen_at_once(server: Server, tmp_path: Path) -> None:
             assert station.card("safe")["place"] == str(place)
         finally:
             subprocess.run(["umount", "-l", place], check=False)
+
+
+def test_a_station_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(server: Server, tmp_path: Path) -> None:
+    key = enrol(server.data, tmp_path, "W-6")
+    config = configure(tmp_path, server.url, key)
+    place = tmp_path / "state"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "disk", place]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        with watching(config) as station:
+            filler = place / "filler"
+            with contextlib.suppress(OSError):
+                filler.write_bytes(bytes(1 << 20))
+            insert(tmp_path, "one", {"LH00012_1.MP4": os.urandom(100)})
+            assert station.until(lambda event: event["event"] == "problem")["problem"]["code"] == "journal"
+            assert "采集站磁盘" in station.card("failed")["zh"]
+            filler.unlink()
+            configure(tmp_path, server.url, key, "at_once = 5\n")  # does not wait for the next try
+            station.card("safe")
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
