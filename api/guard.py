@@ -1,8 +1,8 @@
 """The outermost layer: security headers, body limits, foreign origins, a brake on changing requests, and figures.
 
-Plain ASGI, so that a long upload or stream passes through piece by piece. What is under `/api/uploads` and
-`/api/dockings` comes from stations, not browsers: it has its own limits and signatures. The uploads of browsers have
-those limits too, and are as careful about where they come from as any form.
+Plain ASGI, so that a long upload or stream passes through piece by piece. What is under `STATIONS` comes from stations,
+not browsers: it has its own limits and signatures. The uploads of browsers have those limits too, and are as
+careful about where they come from as any form.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-STATIONS = ("/api/uploads", "/api/dockings")
+STATIONS = ("/api/uploads", "/api/files", "/api/dockings", "/api/wipes", "/api/stations/state")
 BROWSERS = "/api/browser/uploads"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.guard import CSP, Guard, Limits
+from api.guard import CSP, STATIONS, Guard, Limits
 from api.metrics import Metrics
 from tests.support.web import Browser, Bureau
 
@@ -111,3 +111,11 @@ def test_a_flood_of_changes_is_braked_and_looking_is_not(office: Bureau) -> None
     answers = [browser.client.post("/signout").status_code for _ in range(5)]
     assert answers[3:] == [429, 429]
     assert browser.get("/signin").status_code == 200
+
+
+@pytest.mark.parametrize("address", STATIONS)
+def test_what_stations_send_has_its_own_limits(office: Bureau, address: str) -> None:
+    """A photograph, a long manifest or report; a card of a thousand photographs; a hundred stations at one address."""
+    browser = Browser(office, limits=Limits(body=100, changes=1))
+    answers = [browser.client.post(address, content=bytes(1000)) for _ in range(3)]
+    assert not {answer.status_code for answer in answers} & {404, 405, 413, 429}, answers[0].text
