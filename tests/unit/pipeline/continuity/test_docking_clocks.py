@@ -58,5 +58,22 @@ def test_the_cameras_clock_by_the_stations(seconds: float, expected: list[tuple[
     assert found(replace(RIGHT, camera=seconds)) == expected
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (-3 * 86400.0, []),  # the last recording ended three days ago
+        (-400.0, []),
+        (7.8 * 3600, []),  # the card keeps the local time of UTC+8, the last recording ended 12 minutes ago
+        (14 * 3600.0 + 60, []),
+        (14 * 3600.0 + 200, [(CAMERA, "note")]),
+        (86400.0, [(CAMERA, "suspicion")]),
+    ],
+)
+def test_the_newest_file_bounds_the_cameras_clock_from_one_side_only(
+    seconds: float, expected: list[tuple[str, str]]
+) -> None:
+    assert found(replace(RIGHT, camera=seconds, camera_bound="at-least")) == expected
+
+
 def test_one_nonce_in_two_lists_is_told() -> None:
     assert found(replace(RIGHT, twin="d9")) == [(NONCE, "suspicion")]
