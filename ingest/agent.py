@@ -30,7 +30,7 @@ from storage.errors import IntegrityError, LiuhenError, Transient
 from storage.ledger.proof import VerifiedReceipt
 from storage.records import Digest
 
-PARALLEL = 4  # files on their way at once
+PARALLEL = 12  # files on their way at once: small ones wait for the server's disk, together
 
 Told = Callable[[str, str, int], None]
 """Hears of progress: stage ("hash" or "send"), path, bytes done so far of that file."""

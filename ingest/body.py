@@ -47,6 +47,33 @@ async def parts(receive: Receive, pace: Pace) -> AsyncIterator[bytes]:
             yield message.get("body", b"")
 
 
+async def piece(receive: Receive, pace: Pace, size: int) -> tuple[bytes, bool]:
+    """The next `size` bytes of the body or a little more, less only at its end; and whether more comes.
+
+    For short bodies: one watch for all parts of a piece, not one for each. Raises Interrupted.
+    """
+    found: list[bytes] = []
+    missing, more = size, True
+    while more and missing > 0:
+        before = missing
+        try:
+            async with asyncio.timeout(pace.window):
+                while more and missing > 0:
+                    part, more = _content(await receive())
+                    found.append(part)
+                    missing -= len(part)
+        except TimeoutError:
+            if before - missing < pace.least:
+                raise Interrupted from None
+    return b"".join(found), more
+
+
+def _content(message: Message) -> tuple[bytes, bool]:
+    if message["type"] != "http.request":
+        raise Interrupted
+    return message.get("body", b""), message.get("more_body", False)
+
+
 async def _next(receive: Receive, seconds: float) -> Message | None:
     """The next message, or None when none came in time. Raises Interrupted when the sender is gone."""
     try:

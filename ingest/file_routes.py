@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -39,7 +40,7 @@ class FileRoute:
         tus_headers.check(request.headers)
         token, path = tus_headers.bearer(request.headers), tus_headers.metadata(request.headers).get("path", "")
         length = tus_headers.number(request.headers, "Content-Length")
-        caller, listed, part = await self._run(lambda: self._begin(token, path, length))
+        caller, listed, part = await self._run(partial(self._begin, token, path, length))
         try:
             with self._turns.taken(caller.key):
                 receipt = await self._take(request, caller, listed, part)
@@ -53,18 +54,15 @@ class FileRoute:
         return caller, *self._files.begin(caller, path, length)
 
     async def _take(self, request: Request, caller: Caller, listed: DockedFile, part: Part) -> bytes:
-        waiting = bytearray()
-        came = 0
-        async for each in body.parts(request.receive, self._pace):
-            came += len(each)
+        came, more = 0, True
+        while more:
+            content, more = await body.piece(request.receive, self._pace, PIECE)
+            came += len(content)
             if came > listed.size:
                 raise refusals.over_long()
-            waiting += each
-            if len(waiting) >= PIECE:
-                piece, waiting = bytes(waiting), bytearray()
-                await self._run(lambda piece=piece: part.write(piece))  # type: ignore[misc]
-        rest = bytes(waiting)
-        return await self._run(lambda: self._finish(caller, listed, part, rest))
+            if more:
+                await self._run(partial(part.write, content))
+        return await self._run(partial(self._finish, caller, listed, part, content))
 
     def _finish(self, caller: Caller, listed: DockedFile, part: Part, rest: bytes) -> bytes:
         part.write(rest)

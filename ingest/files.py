@@ -1,8 +1,8 @@
 """Whole small files in one request: `POST /api/files`. For photographs and short clips, of which a card has thousands.
 
-The order: bytes in the spool, fsynced → digest compared with the manifest → intake → receipt, which is the answer. No
-row says that an upload is under way: a request that breaks leaves nothing, and is sent again. What a crash leaves in
-the spool is removed at the next start.
+The order: bytes in the spool → digest compared with the manifest → intake, which makes them durable → receipt, the
+answer. No row says that an upload is under way: a request that breaks leaves nothing, and is sent again. What a crash
+leaves in the spool is removed at the next start.
 """
 
 from __future__ import annotations
@@ -42,13 +42,10 @@ class Part:
     def write(self, data: bytes) -> None:
         """Raises OSError."""
         view = memoryview(data)
+        for start in range(0, len(data), SMALL - 1):  # pieces that are hashed without another thread
+            self.hasher.update(view[start : start + SMALL - 1])
         while view:
             view = view[os.write(self._handle, view) :]
-        for start in range(0, len(data), SMALL - 1):  # pieces that are hashed without another thread
-            self.hasher.update(data[start : start + SMALL - 1])
-
-    def flush(self) -> None:
-        os.fdatasync(self._handle)
 
     def close(self) -> None:
         """Also removes the file: whoever keeps it has given it another name."""
@@ -84,7 +81,6 @@ class Files:
 
     def finish(self, caller: Caller, listed: DockedFile, part: Part) -> bytes:
         """The receipt of the whole file. Raises HttpError 422 when it is not what was listed, OSError, LiuhenError."""
-        part.flush()
         digest, leaves = part.hasher.finish()
         if digest.sha256 != listed.sha256:
             self._reject(caller, listed, part, digest)

@@ -20,7 +20,7 @@ from pipeline.casework.retention import lock_until
 from pipeline.originals import Arrival, Originals
 from pipeline.policy import RetentionPolicy
 from storage import durable
-from storage.blobs.contract import BlobStore
+from storage.blobs.contract import Blob, BlobStore
 from storage.catalogue import receipts
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Original
@@ -34,7 +34,7 @@ RECEIPT_WAIT = 30.0  # seconds; publishing takes a fraction of one
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A whole file, fsynced, with the digest of the bytes that were written. `leaves`: its chunk hashes, 32 B each."""
+    """A whole file with the digest of the bytes that were written. `leaves`: its chunk hashes, 32 B each."""
 
     path: Path
     digest: Digest
@@ -135,8 +135,8 @@ class Intake:
             leaves.write_bytes(file.leaves)  # durable in the store; what a crash leaves here goes with the spool file
         except OSError as error:
             raise durable.disk_error(error) from error
-        store.put(chunks_key(sha256), leaves, sha256=hashlib.sha256(file.leaves).hexdigest(), retain_until=until)
-        store.put(original_key(sha256), file.path, sha256=sha256, retain_until=until, hashed=True)
+        chunks = Blob(chunks_key(sha256), leaves, hashlib.sha256(file.leaves).hexdigest())
+        store.put_all([chunks, Blob(original_key(sha256), file.path, sha256, hashed=True)], retain_until=until)
         leaves.unlink()
 
 

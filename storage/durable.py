@@ -87,22 +87,63 @@ def adopt(source: Path, target: Path, *, mode: int = 0o444) -> None:
     `source` stays: the caller removes it once its own record of the file is durable. An existing `target` is replaced.
     Raises Transient when the disk is full or gone.
     """
-    make_directory(target.parent)
-    temporary = _temporary_beside(target)
+    land({}, {target: source}, mode=mode)
+
+
+def land(contents: Mapping[Path, bytes], files: Mapping[Path, Path], *, mode: int = 0o444) -> None:
+    """`write_all` the contents, then `adopt` the files (target: source): no target before all contents are durable.
+
+    What waits for the disk waits for all of them together: thrice, however many there are. Raises Transient.
+    """
+    written = {target: _temporary_beside(target) for target in contents}
+    adopted = {target: _temporary_beside(target) for target in files}
+    directories = {target.parent for target in (*contents, *files)}
+    for directory in directories:
+        make_directory(directory)
     try:
-        try:
-            os.link(source, temporary)
-        except OSError:  # another file system, or one without hard links
-            shutil.copyfile(source, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
+        for target, content in contents.items():
+            _write_open(written[target], content)
+        for target, source in files.items():
+            _link_or_copy(source, adopted[target])
+        for temporary in (*adopted.values(), *written.values()):
+            _sync_file(temporary)
+        _rename(written)
+        for temporary in adopted.values():
+            temporary.chmod(mode)
+        _rename(adopted)
+    except OSError as error:
+        for temporary in (*written.values(), *adopted.values()):
+            temporary.unlink(missing_ok=True)
+        raise disk_error(error) from error
+
+
+def _write_open(file: Path, content: bytes) -> None:
+    with file.open("xb") as opened:
+        opened.write(content)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+
+
+def _sync_file(file: Path) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _rename(temporaries: Mapping[Path, Path]) -> None:
+    """Each to its target, durably."""
+    for target, temporary in temporaries.items():
         temporary.replace(target)
         temporary.unlink(missing_ok=True)  # a name of the very file that `target` is already stays (rename(2))
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(error) from error
-    sync_directory(target.parent)
+    for directory in {target.parent for target in temporaries}:
+        sync_directory(directory)
 
 
 def append(target: Path, content: bytes, *, mode: int = 0o644, sync: bool = True) -> None:

@@ -19,7 +19,7 @@ down or full, and nothing was acknowledged.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,6 +56,16 @@ class Stat:
     hold: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Something to be put: see `BlobStore.put`."""
+
+    key: str
+    source: Path
+    sha256: str
+    hashed: bool = False
+
+
 class BlobStore(Protocol):
     """See the module's text for keys, retention and errors."""
 
@@ -68,6 +78,11 @@ class BlobStore(Protocol):
         the caller has hashed them itself while writing (`hashed`) and no further copy is made.
         The same key with the same digest again changes nothing, except that a later `retain_until` extends the lock.
         """
+        ...
+
+    def put_all(self, blobs: Sequence[Blob], *, retain_until: datetime | None) -> None:
+        """`put` for several keys, in their order; all are durable when this returns. After an error some may be there:
+        the same call again ends it. A store may wait for its disk once for all of them."""
         ...
 
     def open(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:

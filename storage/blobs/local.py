@@ -18,14 +18,14 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from storage import durable
 from storage.blobs import contract
-from storage.blobs.contract import Stat, Stored
+from storage.blobs.contract import Blob, Stat, Stored
 from storage.clock import Clock, iso, now
 from storage.errors import IntegrityError, Transient
 
@@ -48,21 +48,36 @@ class LocalBlobStore:
     ) -> Stored:
         """See the contract. On one file system the blob is a second name (hard link) of `source`: nothing is copied,
         and `hashed` spares reading it. `source` becomes read-only and must not be written to any more."""
-        path = self._path(key)
-        contract.check_sha256(sha256)
-        size, device = _size_and_device(source)
-        if not (hashed and device == self._device()) and _sha256(source) != sha256:
-            raise contract.wrong_bytes(key)
+        self.put_all([Blob(key, source, sha256, hashed)], retain_until=retain_until)
+        return Stored(key, source.stat().st_size, sha256)
+
+    def put_all(self, blobs: Sequence[Blob], *, retain_until: datetime | None) -> None:
+        """As `put`: links, no copies. All locks are durable before the first blob gets its name."""
+        sizes = [self._check(each) for each in blobs]
         date = contract.lock_date(retain_until, self._clock())
-        with self._guard(key):
-            present = self.stat(key)
-            if present is not None:
-                self._put_again(key, present, sha256, date)
-            else:
-                self._check_space(size if device != self._device() else 0)
-                self._write_lock(path, Stat(size, sha256, date, hold=False))
-                durable.adopt(source, path)
-        return Stored(key, size, sha256)
+        locks: dict[Path, bytes] = {}
+        files: dict[Path, Path] = {}
+        with self._guard(*(each.key for each in blobs)):
+            for each, (size, copied) in zip(blobs, sizes, strict=True):
+                path, present = self._path(each.key), self.stat(each.key)
+                if present is not None:
+                    self._put_again(each.key, present, each.sha256, date)
+                    continue
+                self._check_space(copied)
+                locks[_lock_of(path)] = _record(Stat(size, each.sha256, date, hold=False))
+                files[path] = each.source
+            durable.land(locks, files)
+
+    def _check(self, blob: Blob) -> tuple[int, int]:
+        """The blob's size, and how many bytes of it must be copied. Raises Refused or IntegrityError."""
+        contract.check_key(blob.key)
+        contract.check_sha256(blob.sha256)
+        size, device = _size_and_device(blob.source)
+        with _disk_errors():
+            linked = device == self._device()
+        if not (blob.hashed and linked) and _sha256(blob.source) != blob.sha256:
+            raise contract.wrong_bytes(blob.key)
+        return size, 0 if linked else size
 
     def _put_again(self, key: str, present: Stat, sha256: str, date: datetime | None) -> None:
         contract.check_same(key, present.sha256, sha256)
@@ -185,20 +200,28 @@ class LocalBlobStore:
         return self._root.stat().st_dev
 
     @contextlib.contextmanager
-    def _guard(self, key: str) -> Iterator[None]:
-        guard = self._root / ".guards" / f"{zlib.crc32(key.encode()) % GUARDS:02d}"
-        with _disk_errors(), guard.open("ab") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    def _guard(self, *keys: str) -> Iterator[None]:
+        """Of several, in one order for all, so that no two wait for each other."""
+        names = sorted({f"{zlib.crc32(key.encode()) % GUARDS:02d}" for key in keys})
+        with _disk_errors(), contextlib.ExitStack() as held:
+            for name in names:
+                handle = held.enter_context((self._root / ".guards" / name).open("ab"))
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def _write_lock(self, path: Path, stat: Stat) -> None:
-        record = {
-            "sha256": stat.sha256,
-            "size": stat.size,
-            "retain_until": stat.retain_until and iso(stat.retain_until),
-            "hold": stat.hold,
-        }
-        durable.write(_lock_of(path), json.dumps(record).encode() + b"\n")
+        durable.write(_lock_of(path), _record(stat))
+
+
+def _record(stat: Stat) -> bytes:
+    """The content of a lock file."""
+    record = {
+        "sha256": stat.sha256,
+        "size": stat.size,
+        "retain_until": stat.retain_until and iso(stat.retain_until),
+        "hold": stat.hold,
+    }
+    return json.dumps(record).encode() + b"\n"
 
 
 def _lock_of(path: Path) -> Path:

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from storage.blobs import contract
-from storage.blobs.contract import Stat, Stored
+from storage.blobs.contract import Blob, Stat, Stored
 from storage.clock import Clock, now
 
 
@@ -40,6 +40,10 @@ class MemoryBlobStore:
             else:
                 self._blobs[key] = content, Stat(len(content), sha256, date, hold=False)
         return Stored(key, len(content), sha256)
+
+    def put_all(self, blobs: Sequence[Blob], *, retain_until: datetime | None) -> None:
+        for each in blobs:
+            self.put(each.key, each.source, sha256=each.sha256, retain_until=retain_until, hashed=each.hashed)
 
     def _put_again(self, key: str, sha256: str, date: datetime | None) -> None:
         present = self._stat(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from storage import durable
 from storage.blobs import contract
-from storage.blobs.contract import Stat, Stored
+from storage.blobs.contract import Blob, Stat, Stored
 from storage.blobs.s3_errors import ABSENT, code_of, no_lock, translated
 from storage.blobs.s3_place import S3Place
 from storage.blobs.s3_upload import Upload
@@ -75,6 +75,10 @@ class S3BlobStore:
             if date is not None and (_mode_of(head) != "COMPLIANCE" or present is None or date >= present):
                 self._lock(key, max(date, present or date))
             return Stored(key, int(head["ContentLength"]), sha256)
+
+    def put_all(self, blobs: Sequence[Blob], *, retain_until: datetime | None) -> None:
+        for each in blobs:
+            self.put(each.key, each.source, sha256=each.sha256, retain_until=retain_until, hashed=each.hashed)
 
     def _upload(
         self,

@@ -40,6 +40,7 @@ BATCH = 1024  # entries
 STANDBY = 2.0  # seconds between a second process's attempts to take over
 POLL = 0.2  # seconds; other processes record events without being able to wake us
 SOON = 0.05  # seconds; who waits is nearly always told within them and need not ask the database
+TOLD = 0.4  # seconds; the same where this very process publishes, which tells all who wait here
 _log = logging.getLogger(__name__)
 _REMEMBERED = 4096  # published events that waiters find without asking the database
 
@@ -127,7 +128,7 @@ class Sequencer:
         IntegrityError or Refused that stopped the publishing.
         """
         deadline = time.monotonic() + timeout
-        pause = SOON
+        pause = SOON if self._lock is None else TOLD
         while True:
             remaining = deadline - time.monotonic()
             with self._news:
@@ -141,7 +142,7 @@ class Sequencer:
                 raise failure
             if remaining <= 0:
                 raise _not_yet(event_id)
-            pause = POLL
+            pause = POLL if self._lock is None else TOLD
 
     def receipt(self, event_id: str) -> bytes:
         """The event's receipt against the present checkpoint. It has been verified when this returns.

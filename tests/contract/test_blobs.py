@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs.contract import CHUNK, Stored
+from storage.blobs.contract import CHUNK, Blob, Stored
 from storage.errors import Conflict, IntegrityError, NotFound, Refused
 from tests.support.blobs import Candidate, digest, file_of, local_candidate, memory_candidate, s3_candidate
 
@@ -80,6 +80,32 @@ def test_a_large_blob_is_locked_and_whole(candidate: Candidate, put: Callable[..
     stat = candidate.store.stat(KEY)
     assert stat is not None and stat.retain_until == until
     assert digest(read(candidate, KEY)) == digest(content)
+
+
+def test_several_are_put_at_once_and_again(candidate: Candidate, tmp_path: Path) -> None:
+    contents = {f"originals/a{number}/{number}": random.Random(number).randbytes(1000 + number) for number in range(5)}
+    blobs = [Blob(key, file_of(tmp_path, content), digest(content)) for key, content in contents.items()]
+    until = candidate.later(3600)
+    candidate.store.put_all(blobs[:2], retain_until=until)
+    candidate.store.put_all(blobs, retain_until=until + timedelta(days=1))
+    for key, content in contents.items():
+        assert read(candidate, key) == content
+        found = candidate.store.stat(key)
+        assert found is not None
+        assert found.retain_until == until + timedelta(days=1)
+
+
+def test_of_several_a_wrong_one_is_refused_and_no_other_is_changed(candidate: Candidate, tmp_path: Path) -> None:
+    blobs = [Blob("originals/a/1", file_of(tmp_path, b"one"), digest(b"one"))]
+    candidate.store.put_all(blobs, retain_until=None)
+    other = Blob("originals/a/1", file_of(tmp_path, b"other"), digest(b"other"))
+    with pytest.raises(Conflict):
+        candidate.store.put_all([other], retain_until=None)
+    lying = Blob("originals/a/2", file_of(tmp_path, b"two"), digest(b"not two"))
+    with pytest.raises(IntegrityError):
+        candidate.store.put_all([lying], retain_until=None)
+    assert read(candidate, "originals/a/1") == b"one"
+    assert candidate.store.stat("originals/a/2") is None
 
 
 def test_the_same_blob_again_changes_nothing(candidate: Candidate, put: Callable[..., Stored]) -> None:

@@ -34,7 +34,8 @@ STEPS = [
     *(f"{when}:{step}:1" for step in ("spool-write", "fdatasync", "offset-commit") for when in ("before", "after")),
     "before:spool-write:3",
     "before:hash:4",
-    *(f"{when}:blob-put:{count}" for count in (1, 2) for when in ("before", "after")),
+    *(f"{when}:blob-put:1" for when in ("before", "after")),
+    *(f"{when}:blob-names:{count}" for count in (1, 2) for when in ("before", "after")),
     *(
         f"{when}:{step}:1"
         for step in ("register", "tiles", "guard", "publish", "receipt", "accept")
@@ -56,7 +57,9 @@ WHOLE = [
         for step in ("part-write", "blob-put", "register", "tiles", "publish", "receipt", "accept", "part-close")
         for when in ("before", "after")
     ),
-    "after:blob-put:2",
+    "before:blob-names:1",
+    "before:blob-names:2",
+    "after:blob-names:2",
 ]
 """Steps of a small file that comes in one request."""
 

@@ -157,6 +157,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
     from ingest.uploads import Uploads
     from pipeline.intake import Intake
     from pipeline.originals import Originals
+    from storage import durable
     from storage.blobs.local import LocalBlobStore
     from storage.ledger.guard import FileGuard
     from storage.ledger.sequencer import Sequencer
@@ -168,7 +169,8 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "part-close": (Part, "close"),
         "fdatasync": (SpoolFile, "flush"),
         "offset-commit": (Uploads, "commit"),
-        "blob-put": (LocalBlobStore, "put"),
+        "blob-put": (LocalBlobStore, "put_all"),
+        "blob-names": (durable, "_rename"),
         "register": (Originals, "register"),
         "accept": (Intake, "accept"),
         "tiles": (Sequencer, "_write_tiles"),

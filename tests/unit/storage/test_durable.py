@@ -119,3 +119,46 @@ def test_what_a_crash_left_without_a_name_is_swept_and_nothing_else(
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_of_what_lands_together_no_file_is_named_before_all_contents_are_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "spooled"
+    source.write_bytes(b"bytes")
+    steps: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(handle: int) -> None:
+        steps.append("directory" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        real_fsync(handle)
+
+    def replace(self: Path, target: Path) -> Path:
+        steps.append(target.name)
+        return real_replace(self, target)
+
+    folder = tmp_path / "store"
+    folder.mkdir()
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    durable.land({folder / "lock": b"{}"}, {folder / "blob": source})
+    assert steps == ["file", "file", "lock", "directory", "blob", "directory"]
+    assert (folder / "lock").read_bytes() == b"{}"
+    assert (folder / "blob").read_bytes() == b"bytes"
+
+
+def test_what_lands_together_leaves_nothing_when_the_disk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "spooled"
+    source.write_bytes(b"bytes")
+
+    def fail(handle: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    folder = tmp_path / "store"
+    folder.mkdir()
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(Transient):
+        durable.land({folder / "lock": b"{}"}, {folder / "blob": source})
+    assert list(folder.iterdir()) == []
