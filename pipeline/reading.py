@@ -19,6 +19,7 @@ from pipeline.continuity.model import Picture
 from pipeline.media import pool
 from pipeline.media.picture import picture_of, unread
 from pipeline.media.pool import Pool
+from storage.errors import NotFound
 
 if TYPE_CHECKING:
     from pipeline.continuity.content import Content
@@ -77,6 +78,8 @@ class Readers:
                 after = path.stat()
         except OSError as error:
             return unread(name, error), ""
+        except NotFound:  # it went away before a child was given it
+            return unread(name, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))), ""
         if _mark(before) != _mark(after):
             was, now = (before.st_size, before.st_mtime_ns), (after.st_size, after.st_mtime_ns)
             picture = dataclasses.replace(picture, changed=(was, now))

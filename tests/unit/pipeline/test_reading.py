@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import reading
 from pipeline.check import check_files, walk
 from pipeline.continuity.model import Picture
 from pipeline.media import pool
+from pipeline.media.picture import picture_of
 from pipeline.reading import Readers
 from pipeline.samples import Footage
 from storage.errors import NotFound, Refused
@@ -111,13 +113,23 @@ def test_a_disk_that_does_not_give_the_bytes_is_a_finding_not_an_end(
     assert second["verdict"] == "continuous" and second["sha256"]
 
 
+@pytest.mark.parametrize("moment", ["before a child reads it", "when it was read"])
 def test_a_file_that_goes_away_meanwhile_is_a_finding_too(
-    tmp_path: Path, footage: Footage, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, footage: Footage, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     path = Path(shutil.copy(footage.photos[0], tmp_path))
-    meanwhile(path.unlink, monkeypatch)
+
+    def read(path: Path, *, name: str) -> Picture:
+        if moment == "before a child reads it":
+            path.unlink()
+        picture = picture_of(path, name=name)
+        path.unlink()
+        return picture
+
+    monkeypatch.setattr(reading, "picture_of", read)
     (found,) = check_files([path]).files
     assert found.verdict == "unreadable" and found.sha256 == ""
+    assert "No such file" in found.findings[0].en
 
 
 def test_a_file_that_may_not_be_read_is_an_error_before_anything_is_read(

@@ -274,6 +274,7 @@ from api import cli
 from storage.ledger.auditing import verify
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     taken = verify.Audit._take
 
     def take(self, seen):
@@ -287,7 +288,8 @@ if __name__ == "__main__":
 
 
 def test_ctrl_c_says_how_to_go_on(folder: Path) -> None:
-    """As it is typed, in a process of its own; the key is pressed after two tiles."""
+    """As it is typed, in a process of its own; the key is pressed after two tiles. Where these tests run in the
+    background of a script, the shell has SIGINT ignored by all of them: the process listens to it again."""
     state, program = folder.parent / "state", folder.parent / "interrupted.py"
     program.write_text(INTERRUPTED)
     command = [sys.executable, program, "log", "audit", folder, "--key", VKEY, "--state", state]
