@@ -33,11 +33,26 @@ def pytest_configure() -> None:
     sys.addaudithook(refuse_outside)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (-n 2): the tests of a file stay together, and all that share a Redis or RabbitMQ too."""
-    for item in items:
-        together = "services" if item.get_closest_marker("services") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(together))
+LONG = (
+    "tests/unit/test_corpus.py",
+    "tests/e2e/test_demo.py",
+    "tests/unit/test_house.py",
+    "tests/unit/pipeline/test_transcode.py",
+    "tests/unit/storage/ledger/witnesses/test_witness.py",
+    "tests/unit/storage/ledger/witnesses/test_witness_faults.py",
+    "tests/faults/test_intake_kill.py",
+    "tests/unit/api/commands/test_timestamps.py",
+    "tests/e2e/test_scale_out.py",
+    "tests/unit/test_footage.py",
+)
+"""The files that take longest, the longest first: started early, no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side (-n 2) xdist hands out whole files in this order."""
+    if hasattr(config, "workerinput"):
+        order = {file: number for number, file in enumerate(LONG)}
+        items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(LONG)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

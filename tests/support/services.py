@@ -48,12 +48,13 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def redis_url() -> str:
-    """An emptied Redis."""
+    """An emptied database of Redis, which only this one of the processes that test side by side uses."""
     import redis
 
-    url = service("LIUHEN_TEST_REDIS_URL")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    url = service("LIUHEN_TEST_REDIS_URL").rsplit("/", 1)[0] + "/" + worker
     with redis.Redis.from_url(url) as client:
-        client.flushall()
+        client.flushdb()
     return url
 
 
