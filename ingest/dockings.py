@@ -19,6 +19,7 @@ from ingest import manifest as manifests
 from ingest import signed
 from ingest.answers import HttpError, expired_token, unauthorised
 from ingest.callers import Caller
+from ingest.key_rotation import check_handed_on
 from ingest.manifest import FileLine, Manifest
 from ingest.sender import check_sender, in_use
 from ingest.uploads import resumable
@@ -63,13 +64,18 @@ class Dockings:
         self._token_life = token_life
 
     def receive(self, content: bytes, signature: str) -> Docked:
-        """Register a manifest. Raises HttpError 403 (station or signature) or Refused (malformed)."""
-        manifest = manifests.parse(content)
+        """Register a manifest. Raises HttpError 403 (station or signature) or Refused (malformed).
+
+        The signature comes first: what nobody signed is not worth the memory that reading it takes.
+        """
+        name = signed.station_in(content)
         with self._catalogue.read() as session:
             if _taken(session, content, signature):  # perhaps signed with a key that was replaced since
-                in_use(session, manifest.station, lock=False)
+                in_use(session, name, lock=False)
+                check_handed_on(session, name, content, signature)
             else:
-                check_sender(session, manifest.station, signed.MANIFEST, content, signature)
+                check_sender(session, name, signed.MANIFEST, content, signature)
+        manifest = manifests.parse(content)
         token = secrets.token_urlsafe(32)
         try:
             docking = self._register(manifest, content, signature, token)

@@ -8,7 +8,7 @@ import hashlib
 from sqlalchemy.orm import Session
 
 from ingest import enrolment_errors as errors
-from ingest import key_messages
+from ingest import key_messages, signed
 from ingest.key_messages import Rotate, Signed
 from ingest.sender import in_use, replaced_key
 from storage.catalogue import custody, stations
@@ -62,6 +62,18 @@ class KeyRotation:
         }
         who, subject = Actor("station", station.id), f"station:{station.id}"
         custody.record(session, CustodyEvent(event_of(request.public_key), EVENT, now, who, subject, payload))
+
+
+def check_handed_on(session: Session, name: str, content: bytes, signature: str) -> None:
+    """Check that the key that signed this manifest is the station's, or was replaced by the station itself each time
+    since. One that was closed because it was lost opens nothing any more. Raises HttpError 403.
+    """
+    for each in reversed(stations.keys(session, name)):
+        if signed.signed_by(signed.MANIFEST, content, signature, each.public_key):
+            return
+        if not custody.is_recorded(session, event_of(each.public_key)):
+            break
+    raise replaced_key(name)
 
 
 def event_of(public_key: str) -> str:

@@ -50,6 +50,7 @@ class StationReports:
 
     def take_state(self, content: bytes, signature: str) -> None:
         """Keep the station's newest state. Raises Refused (malformed), HttpError 403, or OldState."""
+        self._check_signed(signed.STATE, content, signature)
         state = station_state.parse(content)
         with self._catalogue.write() as session:
             station = check_sender(session, state.station, signed.STATE, content, signature)
@@ -66,12 +67,18 @@ class StationReports:
         What is gone is gone: a file that is not kept here is recorded all the same, and named. Raises Refused
         (malformed) or HttpError 403.
         """
+        self._check_signed(signed.WIPE, content, signature)
         report = wipe_report.parse(content)
         with self._catalogue.write() as session:
             check_sender(session, report.station, signed.WIPE, content, signature)
             for event in _wiped(session, report, hashlib.sha256(content).hexdigest(), self._clock()):
                 custody.record(session, event)
         self._sequencer.notify()
+
+    def _check_signed(self, domain: bytes, content: bytes, signature: str) -> None:
+        """What nobody signed is neither read nor makes others wait for the database."""
+        with self._catalogue.read() as session:
+            check_sender(session, signed.station_in(content), domain, content, signature)
 
 
 def _wiped(session: Session, report: WipeReport, sha256: str, now: datetime) -> Iterator[CustodyEvent]:

@@ -253,6 +253,19 @@ def test_a_lost_key_is_replaced_by_a_new_code(
     assert refusal(post(http, back)) == (409, "known-key")
 
 
+def test_a_manifest_of_a_lost_key_gives_no_token_any_more(
+    server: Server, client: ServerClient, http: httpx.Client, tmp_path: Path
+) -> None:
+    """Who has the lost station's disk has its signed manifests too; a routine change of keys in between is no cover."""
+    lost = enrolling.enrol(client, invite(server, "ST-14").code, tmp_path / "a.json").key
+    manifest = json.dumps(manifest_of("ST-14", {"a": b"1"})).encode()
+    assert PlainStation(http, lost).post_manifest(manifest).status_code == 201
+    enrolling.enrol(client, invite(server, "ST-14").code, tmp_path / "b.json")
+    assert refusal(PlainStation(http, lost).post_manifest(manifest)) == (403, "replaced-key")
+    enrolling.renew(client, tmp_path / "b.json")
+    assert refusal(PlainStation(http, lost).post_manifest(manifest)) == (403, "replaced-key")
+
+
 def test_a_revoked_station_comes_back_by_a_new_code_only(
     server: Server, client: ServerClient, http: httpx.Client, tmp_path: Path
 ) -> None:
