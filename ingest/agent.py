@@ -9,6 +9,7 @@ saves hashing before the upload, never reading before the word.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +31,9 @@ from storage.errors import IntegrityError, LiuhenError, Transient
 from storage.ledger.proof import VerifiedReceipt
 from storage.records import Digest
 
-PARALLEL = 12  # files on their way at once: small ones wait for the server's disk, together
+PARALLEL = 12
+"""Files of a station on their way at once, over all its cards: small ones wait for the server's disk together. Fewer
+than the server takes of one station (`station_bodies`)."""
 
 Told = Callable[[str, str, int], None]
 """Hears of progress: stage ("hash" or "send"), path, bytes done so far of that file."""
@@ -48,7 +51,9 @@ class Agent:
         *,
         cameras: Mapping[str, str] | None = None,
         station_clock: StationClock | None = None,
+        sending: threading.Semaphore | None = None,
     ) -> None:
+        """`sending`: held for each file on its way; shared by the cards that are docked at the same time."""
         self._client = client
         self._key = key
         self._journal = journal
@@ -56,6 +61,7 @@ class Agent:
         self._cameras = cameras or {}
         self._station_clock = station_clock or StationClock()
         self.trust = LogTrust(key.log, journal, client.rotations)
+        self.sending = sending or threading.Semaphore(PARALLEL)
 
     def dock(
         self,
@@ -96,7 +102,7 @@ class _Docking:
         self, agent: Agent, card: Card, seen: CardProgress, *, identity: Identity, inodes: bool, told: Told
     ) -> None:
         self._client, self._key, self._journal, self._clock, self._station_clock = agent.parts
-        self._trust = agent.trust
+        self._trust, self._sending = agent.trust, agent.sending
         self._card, self._seen, self._identity = card, seen, identity
         self._inodes, self._told = inodes, told
         self._digests: dict[CardFile, Digest] = {}
@@ -221,7 +227,8 @@ class _Docking:
             if wanted.kept:
                 receipt, whole = self._client.receipt(digest.sha256), False
             else:
-                receipt, whole = self._client.bring(file, wanted, lambda done: self._told("send", file.path, done))
+                with self._sending:
+                    receipt, whole = self._client.bring(file, wanted, lambda done: self._told("send", file.path, done))
             check_subject(self._trust.verify(receipt), digest)
             place = self._journal.keep_receipt(digest.sha256, receipt)
         except Mislabelled as error:

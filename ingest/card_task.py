@@ -33,6 +33,9 @@ class Desk:
     clock: Clock
     station_clock: StationClock
     turns: threading.Semaphore
+    """Cards at once."""
+    sending: threading.Semaphore
+    """Files at once, over all cards."""
     trouble: Callable[[LiuhenError | None], None]
     """Hears of a journal that can't be written, and when it can again (None)."""
 
@@ -97,7 +100,13 @@ class CardTask(threading.Thread):
         client = ServerClient(lambda: desk.settings().server, patience=settings.patience, given_up=lambda: gone.gone)
         try:
             agent = Agent(
-                client, key, desk.journal, desk.clock, cameras=settings.cameras, station_clock=desk.station_clock
+                client,
+                key,
+                desk.journal,
+                desk.clock,
+                cameras=settings.cameras,
+                station_clock=desk.station_clock,
+                sending=desk.sending,
             )
             outcome = agent.dock(self._place, None, lambda *_: None, lambda _: self._check_in(), self.progress)
             wiper = Wiper(key, desk.journal, agent.trust, desk.clock)

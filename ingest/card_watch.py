@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ingest import enrolling, mounts, station
+from ingest.agent import PARALLEL
 from ingest.card_task import CardTask, Desk
 from ingest.client import ServerClient
 from ingest.heartbeat import Heartbeat
@@ -101,6 +102,7 @@ class CardWatch:
             clock,
             station_clock,
             threading.Semaphore(settings.at_once),
+            threading.Semaphore(PARALLEL),
             lambda error: self._trouble("journal", error),
         )
         self._client = ServerClient(lambda: config().server, patience=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
@@ -102,13 +103,16 @@ class _Done:
 def _dock_all(paths: list[Path], device: str | None, settings: StationSettings, as_json: bool) -> int:
     from api.commands.dock_view import Bars, print_json
     from ingest import enrolling
+    from ingest.agent import PARALLEL
     from ingest.journal import Journal
     from ingest.progress import CardProgress
     from ingest.station_clock import StationClock
 
     _check_paths(paths, device)
     key = enrolling.present(settings.server, settings.station_key)
-    desk = _Desk(settings, key, Journal(settings.state, key.station), StationClock(), device)
+    desk = _Desk(
+        settings, key, Journal(settings.state, key.station), StationClock(), device, threading.Semaphore(PARALLEL)
+    )
     cards = [(path, CardProgress("?", str(path))) for path in paths]
     with ThreadPoolExecutor(settings.at_once, thread_name_prefix="card") as pool, Bars(show=not as_json) as bars:
         futures = [pool.submit(desk.dock, path, progress) for path, progress in cards]
@@ -132,6 +136,7 @@ class _Desk:
     journal: Journal
     station_clock: Any
     device: str | None
+    sending: threading.Semaphore
 
     def dock(self, path: Path, progress: CardProgress) -> _Done:
         from ingest.agent import Agent
@@ -149,6 +154,7 @@ class _Desk:
                 now,
                 cameras=self.settings.cameras,
                 station_clock=self.station_clock,
+                sending=self.sending,
             )
             outcome = agent.dock(path, self.device, lambda *_: None, lambda _: None, progress)
             wiper = Wiper(self.key, self.journal, agent.trust, now)
