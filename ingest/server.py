@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ingest import body, rejections, station_state, tus_headers, wipe_report
 from ingest import manifest as manifests
+from ingest import rejections, station_state, tus_headers, wipe_report
 from ingest.answers import HttpError, from_error, json_response
 from ingest.body import Interrupted, Pace
 from ingest.callers import Caller
@@ -20,6 +20,7 @@ from ingest.dockings import Docked, Dockings
 from ingest.enrolment_routes import make_enrolment_routes
 from ingest.file_routes import RECEIPT_TYPE, FileRoute
 from ingest.files import Files
+from ingest.messages import Messages
 from ingest.station_reports import StationReports
 from ingest.turns import Turns
 from ingest.tus import Tus
@@ -41,11 +42,11 @@ def make_routes(services: Services) -> list[BaseRoute]:
     token_life = timedelta(hours=services.settings.token_hours)
     dockings = Dockings(services.catalogue, services.sequencer, services.clock, token_life)
     uploads = make_uploads(services)
+    messages = Messages(services.settings.spool, uploads.room, Pace())
 
     async def dock(request: Request) -> Response:
-        content = await _body(request, manifests.MAX_BYTES)
         signature = request.headers.get("Liuhen-Signature", "")
-        docked = await run_in_threadpool(dockings.receive, content, signature)
+        docked = await messages.read(request, manifests.MAX_BYTES, lambda content: dockings.receive(content, signature))
         return _docked(docked, request.scope.get("root_path", ""))
 
     async def receipt(request: Request) -> Response:
@@ -73,20 +74,20 @@ def make_routes(services: Services) -> list[BaseRoute]:
         Route("/receipts/{sha256}", _clearly(receipt), methods=["GET"]),
         Route("/rejections", _clearly(rejected), methods=["GET"]),
         Route("/rotations", _clearly(rotations), methods=["GET"]),
-        Route("/stations/state", _told(reports.take_state, station_state.MAX_BYTES), methods=["POST"]),
-        Route("/wipes", _told(reports.take_wipe, wipe_report.MAX_BYTES), methods=["POST"]),
+        Route("/stations/state", _told(messages, reports.take_state, station_state.MAX_BYTES), methods=["POST"]),
+        Route("/wipes", _told(messages, reports.take_wipe, wipe_report.MAX_BYTES), methods=["POST"]),
         Route("/uploads", tus),
         Route("/uploads/{id}", tus),
         *make_enrolment_routes(services),
     ]
 
 
-def _told(take: Callable[[bytes, str], None], limit: int) -> Answer:
+def _told(messages: Messages, take: Callable[[bytes, str], None], limit: int) -> Answer:
     """A route that takes a signed message and has nothing to say about it."""
 
     async def answered(request: Request) -> Response:
-        content = await _body(request, limit)
-        await run_in_threadpool(take, content, request.headers.get("Liuhen-Signature", ""))
+        signature = request.headers.get("Liuhen-Signature", "")
+        await messages.read(request, limit, lambda content: take(content, signature))
         return Response(status_code=204)
 
     return _clearly(answered)
@@ -137,20 +138,6 @@ def _clearly(answer: Answer) -> Answer:
             return from_error(error).response()
 
     return answered
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    content = bytearray()
-    async for part in body.parts(request.receive, Pace()):
-        content += part
-        if len(content) > limit:
-            raise HttpError(
-                413,
-                "manifest-too-large",
-                f"采集清单过大（上限 {limit} 字节），未登记；请分次采集。",
-                f"the docking manifest is too large (the limit is {limit} bytes): dock the card in parts",
-            )
-    return bytes(content)
 
 
 def _docked(docked: Docked, prefix: str) -> Response:

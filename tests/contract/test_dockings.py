@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,8 @@ from storage.catalogue.tables import Device, DockedFile, Docking, Entry
 from storage.clock import now
 from tests.support.docking import PlainStation, manifest_of
 from tests.support.server import Server, enrol, run_server
+
+HEADERS = {"Liuhen-Signature": "bm9ib2R5"}
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +170,22 @@ def test_a_too_large_file_is_refused_before_anything_is_written(st01: PlainStati
     data = b"x" * ((1 << 20) + 1)
     st01.dock({"big": data})
     assert refusal(st01.create("big", len(data))) == (413, "too-large")
+
+
+def test_large_messages_of_strangers_are_not_held_in_memory(server: Server) -> None:
+    def send(_: int) -> int:
+        answer = httpx.post(f"{server.url}/api/wipes", content=large, headers=HEADERS, timeout=60, trust_env=False)
+        return answer.status_code
+
+    large = b'{"station": "ST-01", "wiped": [' + b"[]," * 5_000_000
+    before = peak(server)
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(send, range(12))) == {403}
+    assert peak(server) - before < 100 << 10  # one of 16 MiB twice, not twelve; unread
+    assert list((server.data / "spool").glob("tmp*")) == []
+
+
+def peak(server: Server) -> int:
+    """The most memory that it ever had, in KiB."""
+    status = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
