@@ -43,13 +43,14 @@ def demo(
 
 
 def _perform(play: Play) -> None:
-    from api.demo import attacks, checks
+    from api.demo import attacks, checks, interrupted
     from api.demo import play as scenes
 
     acts = (
         ("制作样片", "Making sample footage", scenes.make_material),
         ("连续性检测（无服务器）", "Checking continuity, without a server", checks.check_files),
         ("启动服务", "Starting the service", scenes.start_service),
+        ("三台同时采集：拔线、断电", "Three cameras at once, a cable pulled, the power cut", interrupted.dock_three),
         ("采集与入库", "Docking and intake", scenes.dock_card),
         ("存证链", "The ledger", scenes.check_ledger),
         ("时间戳与见证", "Timestamp and witness", scenes.ask_outside),

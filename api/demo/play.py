@@ -83,10 +83,19 @@ def start_service(play: Play) -> None:
     ):
         told = service.run("admin", "user", "add", login, "--name", name, "--role", role, "--json")
         play.people[login] = Person(service.url, login, json.loads(told)["password"])
-    service.run("admin", "station", "add", STATION, "--out", play.key)
-    say.good(
-        "已建账号：执法人员、审批人、审计员；已登记采集站 ST-01",
-        "accounts for officer, approver, auditor; station ST-01",
+    say.good("已建账号：执法人员、审批人、审计员", "accounts for officer, approver, auditor")
+    enrol_station(play)
+
+
+def enrol_station(play: Play) -> None:
+    """With a one-time code, as a bureau does it: the station makes its key itself and sees whose ledger it trusts."""
+    say, service = play.stages, play.service
+    code = json.loads(service.run("admin", "station", "invite", STATION, "--place", "一楼大厅", "--json"))
+    shown = service.run("station", "enrol", "--server", service.url, "--code", code["code"], "--out", play.key)
+    say.check(
+        code["ledger"] in shown,
+        f"采集站 {STATION} 凭一次性登记码登记，两边显示的存证链指纹一致：{code['ledger']}",
+        f"station {STATION} enrolled with a one-time code; both sides show the ledger {code['ledger']}",
     )
 
 
@@ -103,7 +112,8 @@ def dock_card(play: Play) -> None:
     say.check(
         same and again["safe_to_wipe"], "再次采集：回执逐字节相同", "docked again: the same receipts, byte by byte"
     )
-    blobs = [path for path in (play.service.data / "blobs").rglob("originals/??/*") if not path.suffix]
+    digests = {file["sha256"] for file in first["files"]}
+    blobs = [path for path in (play.service.data / "blobs").rglob("originals/??/*") if path.name in digests]
     say.check(
         len(blobs) == len(receipts),
         f"库中原件 {len(blobs)} 份，每份一个",
