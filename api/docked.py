@@ -1,4 +1,4 @@
-"""What a station said of itself (docs/docking.md, "Station state"), made fit for a page. Pure.
+"""What a station said of itself (docs/docking-protocol.md, "Station state"), made fit for a page. Pure.
 
 The state comes from another machine: whatever is missing, of another kind, too long or not printable is left out or
 cut, never an error. How the office looks at it is decided here: what is stuck, what is silent, what colour it has.

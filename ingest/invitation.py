@@ -2,7 +2,7 @@
 
 A code is 12 letters: 11 random ones (54 bits) and one that shows a typing error. It never travels: server and station
 derive an Ed25519 key from it, slowly (scrypt), and sign with that. Whoever listens, or alters what passes by, would
-have to find the code first (docs/docking.md, section 1).
+have to find the code first (docs/docking-protocol.md, section 2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stations say about their keys: "enrol me" and "replace my key" (docs/docking.md, section 1). Pure.
+"""What stations say about their keys: "enrol me" and "replace my key" (docs/docking-protocol.md, section 2). Pure.
 
 Each is signed by two keys, so that both are known to be its sender's. Shared by the station and the server.
 """

@@ -1,7 +1,7 @@
 """The docking manifest: what a station says is on a card, signed. Shared by the station agent and the server. Pure.
 
-The format is `liuhen.docking/1` (docs/docking.md). The bytes are signed as sent and kept as received; nobody writes
-the JSON again.
+The format is `liuhen.docking/1` (docs/docking-protocol.md). The bytes are signed as sent and kept as received; nobody
+writes the JSON again.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def of_station(session: Session, station: str, docking: str = "") -> tuple[list[
 
 
 def as_json(row: Rejection) -> dict[str, object]:
-    """What a station is told (docs/docking.md)."""
+    """What a station is told (docs/docking-protocol.md)."""
     return {
         "id": row.id,
         "docking": row.docking_id,

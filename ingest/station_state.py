@@ -1,4 +1,4 @@
-"""What a station says of itself: `liuhen.station-state/1` (docs/docking.md, "Station state"). Pure."""
+"""What a station says of itself: `liuhen.station-state/1` (docs/docking-protocol.md, "Station state"). Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Count = Annotated[int, Field(ge=0, le=1 << 53)]
 
 
 class CardState(Part):
-    """One card: see the table in docs/docking.md. Sizes in bytes, `rate` in bytes per second, `eta` in seconds."""
+    """One card: see docs/docking-protocol.md, section 9. Sizes in bytes, `rate` in bytes per second, `eta` in seconds."""
 
     card: Name
     place: Words

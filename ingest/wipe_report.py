@@ -1,4 +1,4 @@
-"""What a station says that it wiped off a card: `liuhen.wipe/1` (docs/docking.md, "Wiping"). Pure."""
+"""What a station says that it wiped off a card: `liuhen.wipe/1` (docs/docking-protocol.md, "Wipes"). Pure."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from storage.ledger import commitment
 from storage.records import RetentionClass
 
 DOCKING_DOMAIN = b"liuhen docking manifest v1\n"
-"""Signed before a docking manifest's bytes (docs/docking.md)."""
+"""Signed before a docking manifest's bytes (docs/docking-protocol.md)."""
 
 
 def compare(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:

@@ -110,7 +110,7 @@ class Station(Base):
     seen: Mapped[datetime | None]
     """When its agent was last heard of."""
     state: Mapped[dict[str, Any] | None]
-    """What its agent said then: what is docked, what is stuck (docs/docking.md, "Station state")."""
+    """What its agent said then: what is docked, what is stuck (docs/docking-protocol.md, "Station state")."""
 
 
 class StationKey(Base):

@@ -119,7 +119,7 @@ def test_anything_at_all_can_be_read(said: dict[str, Any], cards: list[dict[str,
 
 
 def test_what_the_protocol_documents_and_the_server_keeps_is_what_a_page_shows() -> None:
-    documented = (Path(__file__).parents[3] / "docs" / "docking.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[3] / "docs" / "docking-protocol.md").read_text(encoding="utf-8")
     example = documented.split("liuhen.station-state/1", 1)[1]
     text = '{"schema": "liuhen.station-state/1' + example.split("```", 1)[0].replace("01m7…", "01m7")
     kept = json.loads(json.dumps(station_state.as_stored(station_state.parse(text.encode()), 1.5)))

@@ -48,7 +48,7 @@ def test_what_is_no_code_is_refused(typed: str) -> None:
 
 
 def test_the_key_in_a_code_is_what_the_documentation_says() -> None:
-    """The figures of docs/docking.md, section 1: whoever implements the station's side checks against them."""
+    """The figures of docs/docking-protocol.md, section 2: whoever implements the station's side checks against them."""
     assert invitation.read("abcd-efgh-jkmg") == "ABCDEFGHJKMG"
     public = invitation.public_of(invitation.key_of("ABCDEFGHJKMG"))
     assert public == "7KeD5Bi6/DfAfKGYviEvBu3Obkma86TkYDL9h093Bwo="
