@@ -40,7 +40,7 @@ Count = Annotated[int, Field(ge=0, le=1 << 53)]
 
 
 class CardState(Part):
-    """One card: see docs/docking-protocol.md, section 9. Sizes in bytes, `rate` in bytes per second, `eta` in seconds."""
+    """One card: see docs/docking-protocol.md, section 9. Sizes in bytes, `rate` per second, `eta` in seconds."""
 
     card: Name
     place: Words
