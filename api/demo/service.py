@@ -64,11 +64,12 @@ class Service:
             self.process.terminate()
             self.process.wait(30)
 
-    def kill(self) -> None:
-        """As a power cut would (SIGKILL): no handler runs, nothing is put in order."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(30)
+    def kill(self) -> int:
+        """As a power cut would (SIGKILL): no handler runs, nothing is put in order. Minus the signal that ended it."""
+        if self.process is None:
+            raise StageFailed("liuhen up: not started")
+        self.process.kill()
+        return self.process.wait(30)
 
     def one_time_password(self) -> str:
         """The administrator's, as the first start printed it."""
