@@ -11,6 +11,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from storage import durable
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.ledger import checkpoint, entry, merkle, note, proof, tiles
@@ -91,6 +92,14 @@ def migrated() -> bytes:
         catalogue.migrate()
         catalogue.close()
         return Path(folder, "catalogue.db").read_bytes()
+
+
+def fresh_database(data: Path) -> None:
+    """Put such a file into a new data directory, where the migrations then find nothing left to do."""
+    file = data / "liuhen.db"
+    durable.make_directory(data.absolute())
+    if not file.exists():
+        file.write_bytes(migrated())
 
 
 class Desk:

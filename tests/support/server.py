@@ -31,6 +31,7 @@ from pipeline.bootstrap import open_catalogue, passphrase  # noqa: E402
 from pipeline.settings import Settings  # noqa: E402
 from storage.clock import now  # noqa: E402
 from storage.ledger import keys  # noqa: E402
+from tests.support.ledger import fresh_database  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def enrol(data: Path, folder: Path, name: str = "ST-01", **settings: Any) -> Pat
 def enrol_all(data: Path, folder: Path, names: Iterable[str], **settings: Any) -> list[Path]:
     """Several at once: their key files."""
     made = Settings(data=data, **settings)
+    fresh_database(data)
     log = keys.LogKey(keys.KeyFolder(made.keys, made.origin, passphrase(made)).first())
     catalogue = open_catalogue(made)
     files = [folder / f"{name}.json" for name in names]

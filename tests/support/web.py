@@ -33,6 +33,7 @@ from storage.catalogue.tables import Analysis, Derivative, Entry, Original, Reco
 from storage.clock import new_id
 from storage.ledger import merkle
 from storage.records import Actor, Digest, RequestKind, Role
+from tests.support.ledger import fresh_database
 
 START = datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"
@@ -104,11 +105,11 @@ class Kept:
 @contextmanager
 def bureau(data: Path, **settings: Any) -> Iterator[Bureau]:
     clock = Clock()
+    fresh_database(data)
     services = wire(Settings(data=data, min_free=0, **settings), clock)
     made = Bureau(services, clock)
     try:
-        for login, (name, roles) in PEOPLE.items():
-            made.users[login] = _add(made, login, name, roles)
+        _add_people(made)
         made.publish()
         yield made
     finally:
@@ -116,12 +117,13 @@ def bureau(data: Path, **settings: Any) -> Iterator[Bureau]:
         services.catalogue.close()
 
 
-def _add(made: Bureau, login: str, name: str, roles: list[Role]) -> str:
-    """A user with the tests' password. Its hash is made once: argon2 is slow on purpose."""
-    user = User(id=new_id(), login=login, name=name, roles=roles, password=_hashed(), created=made.clock.now)
+def _add_people(made: Bureau) -> None:
+    """All with the tests' password. Its hash is made once: argon2 is slow on purpose."""
     with made.services.catalogue.write() as session:
-        session.add(user)
-    return user.id
+        for login, (name, roles) in PEOPLE.items():
+            user = User(id=new_id(), login=login, name=name, roles=roles, password=_hashed(), created=made.clock.now)
+            session.add(user)
+            made.users[login] = user.id
 
 
 @cache
