@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from ingest.card import CardFile, read_file
+from ingest.device import escaped
 from ingest.tus_headers import BODY, VERSION
 from storage.errors import Conflict, LiuhenError, NotFound, Refused, Transient
 
@@ -25,8 +27,10 @@ PIECE = 256 << 20  # bytes of one PATCH; the server makes every 64 MiB of it dur
 SMALL = 8 << 20  # bytes; a smaller file goes along with its creation, in one request
 PATIENCE = 600.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
+LONGEST_WORDS = 1000  # characters of a server's sentence
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _PASSING = frozenset({408, 423, 425, 429, 460, 500, 502, 503, 504, 507})
+_DOCKING = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 Told = Callable[[int], None]
 
@@ -88,13 +92,8 @@ class ServerClient:
         def post() -> httpx.Response:
             return self.send("POST", "/api/dockings", {"Liuhen-Signature": signature}, manifest)
 
-        answer: dict[str, Any] = self._patiently(post).json()
-        self._token = answer["token"]
-        files = (
-            Wanted(each["path"], each["sha256"], each["state"] == "kept", each.get("upload"))
-            for each in answer["files"]
-        )
-        return Docked(answer["docking"], tuple(files))
+        self._token, docked = _docked(self._patiently(post))
+        return docked
 
     def receipt(self, sha256: str) -> bytes:
         return self._patiently(lambda: self.send("GET", f"/api/receipts/{sha256}", self.bearer())).content
@@ -256,6 +255,24 @@ def _counted(file: CardFile, told: Told) -> Iterator[bytes]:
         told(at)
 
 
+def _docked(answer: httpx.Response) -> tuple[str, Docked]:
+    """Token and docking. The docking's name becomes that of a file. Raises Refused."""
+    try:
+        said = answer.json()
+        token, name = said["token"], said["docking"]
+        files = tuple(
+            Wanted(each["path"], each["sha256"], each["state"] == "kept", each.get("upload")) for each in said["files"]
+        )
+        if isinstance(token, str) and _DOCKING.fullmatch(name):
+            return token, Docked(name, files)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise Refused(
+        "服务器对采集清单的答复无法理解；请核对服务器地址，或升级采集站程序。",
+        "the server's answer to the manifest is not understood: check its address, or update the station's program",
+    )
+
+
 def _path(url: str) -> str:
     """Of an address that the server gave: the host is the configured one, whatever it calls itself."""
     parts = urlsplit(url)
@@ -266,7 +283,7 @@ def _refusal(response: httpx.Response) -> LiuhenError:
     """The server's own sentences as the error that says whether to try again."""
     try:
         said = response.json()["error"]
-        code, zh, en = said["code"], said["zh"], said["en"]
+        code, zh, en = said["code"], *(escaped(said[each][:LONGEST_WORDS]) for each in ("zh", "en"))
     except (ValueError, KeyError, TypeError):
         code, zh = "", f"服务器返回 {response.status_code}，请稍后重试或联系管理员。"
         en = f"the server answered {response.status_code}: try later or ask the administrator"
