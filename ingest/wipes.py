@@ -245,11 +245,12 @@ def _read_again(handle: int, told: Callable[[int], None]) -> Digest:
 
 
 def unlink(folder: int, file: CardFile, handle: int) -> None:
-    """Remove the name, if it still is that of the open file. Raises Changed or OSError."""
+    """Remove the name, if it still is that of the open file, and that one as it was read. Raises Changed or OSError."""
     name = PurePosixPath(file.path).name
     there, read = os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(handle)
-    if (there.st_dev, there.st_ino, there.st_mtime_ns) != (read.st_dev, read.st_ino, read.st_mtime_ns):
+    if (there.st_dev, there.st_ino) != (read.st_dev, read.st_ino):
         raise Changed(file.path)
+    check_same(file, there)
     os.unlink(name, dir_fd=folder)
     os.fsync(folder)
 

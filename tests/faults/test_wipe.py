@@ -152,6 +152,22 @@ def test_a_file_that_is_swapped_after_it_was_read_stays(counter: Counter, monkey
     assert unfinished(counter.journal) == []
 
 
+def test_a_file_that_grows_after_it_was_read_stays(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = counter.journal.note
+
+    def grow(kind: str, **fields: Any) -> None:
+        if kind == "wiping" and fields["path"] == "c.MP4":
+            with (counter.card / "c.MP4").open("ab") as file:
+                file.write(b"more")
+        note(kind, **fields)
+
+    monkeypatch.setattr(counter.journal, "note", grow)
+    done = counter.wipe()
+    assert "c.MP4" in done.left
+    assert counter.there() == ["c.MP4", "device.json"]
+    assert unfinished(counter.journal) == []
+
+
 def test_a_receipt_of_another_ledger_wipes_nothing(counter: Counter, tmp_path: Path) -> None:
     other = station.load(enrol(tmp_path / "other", tmp_path, "ST-X"))
     mixed = station.StationKey(counter.key.station, counter.key.key, other.log)
