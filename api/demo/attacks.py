@@ -125,7 +125,7 @@ def _docking_finding(play: Play, code: str) -> str:
     report = play.officer.get(f"/recordings/{play.recording}")["report"]
     for finding in report["docking"]["findings"]:
         if finding["code"] == code:
-            return f"{finding['zh']}\n{finding['en']}"
+            return str(finding["en" if play.stages.english else "zh"])
     return ""
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from api.demo.people import Json
 from api.demo.play import Play
 from api.demo.service import run
+from api.demo.stage import ZONE
 from pipeline.samples import Footage
 from storage.clock import now
 
@@ -114,8 +114,7 @@ def _write_page(play: Play, told: Sequence[Case], reports: Sequence[Json]) -> No
     }
     strips = collect(together, [path for case in told for path in case.files])
     lang = "en" if play.stages.english else "zh"
-    zone = ZoneInfo("Asia/Shanghai")
-    play.report.write_text(render(together, strips, zone=zone, now=now(), lang=lang), encoding="utf-8")
+    play.report.write_text(render(together, strips, zone=ZONE, now=now(), lang=lang), encoding="utf-8")
     size = play.report.stat().st_size / 1e6
     play.stages.good(
         f"网页报告（{size:.1f} MB，含画面）：{play.report}", f"report with pictures ({size:.1f} MB): {play.report}"

@@ -220,7 +220,7 @@ def _tell(play: Play, before: dict[str, Sent], killed: dict[str, Sent], line: Li
     word = play.stages.words
     table = Table(box=None, padding=(0, 2, 0, 2))
     table.add_column(word("设备", "camera"), no_wrap=True)
-    for zh, en in (("录像 MB", "size, MB"), ("断电时已存", "kept at the kill"), ("续传自", "went on from")):
+    for zh, en in (("录像 MB", "size, MB"), ("断电时已存 MB", "kept at the kill"), ("续传自 MB", "went on from")):
         table.add_column(word(zh, en), justify="right", no_wrap=True)
     table.add_column(word("中断原因", "cut by"), no_wrap=True)
     table.add_column(word("结果", "ended"), no_wrap=True)

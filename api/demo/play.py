@@ -116,7 +116,7 @@ def dock_card(play: Play) -> None:
     blobs = [path for path in (play.service.data / "blobs").rglob("originals/??/*") if path.name in digests]
     say.check(
         len(blobs) == len(receipts),
-        f"库中原件 {len(blobs)} 份，每份一个",
+        f"库中原件 {len(blobs)} 份，各存一份，没有重复",
         f"{len(blobs)} originals kept, one copy each",
     )
     shutil.copy(play.footage.audio, play.service.watch / play.footage.audio.name)

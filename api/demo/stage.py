@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
+
+ZONE = ZoneInfo("Asia/Shanghai")
+_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:Z| \+0000)")
 
 
 class StageFailed(Exception):
@@ -56,8 +62,8 @@ class Stages:
         self.good(zh, en)
 
     def quote(self, text: str, lines: int = 12) -> None:
-        """What a program or a file says, indented, at most `lines` of it."""
-        rows = text.rstrip().splitlines()
+        """What a program or a file says, indented, at most `lines` of it; its UTC times as local ones."""
+        rows = local_times(text).rstrip().splitlines()
         for row in rows[:lines]:
             self.console.print(f"    │ {row}", style="dim", markup=False)
         if len(rows) > lines:
@@ -72,3 +78,13 @@ class Stages:
         table.add_row(self.words("合计", "total"), f"{sum(seconds for _, seconds in self.times):.1f}", style="bold")
         self.console.print()
         self.console.print(table)
+
+
+def local_times(text: str) -> str:
+    """Ledger and programs keep UTC; people at a bureau read the time of their own clocks, as the pages show it."""
+
+    def local(found: re.Match[str]) -> str:
+        moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}+00:00").astimezone(ZONE)
+        return f"{moment:%Y-%m-%d %H:%M:%S}" if found[3] else f"{moment:%Y-%m-%d %H:%M}"
+
+    return _UTC.sub(local, text)
