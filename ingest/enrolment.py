@@ -167,6 +167,7 @@ class Enrolment:
         if station.public_key:
             more = {**more, "replaces": station.public_key}
             stations.end_tokens(session, station.id)
+            station.state = None  # its sequence may be that of whoever had the other key
         station.revoked = None
         session.add(station)
         session.flush()

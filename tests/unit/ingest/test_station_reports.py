@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
+from ingest import invitation, key_messages, signed, station
 from ingest import manifest as manifests
-from ingest import signed, station
 from ingest.answers import HttpError
 from ingest.dockings import Dockings
 from ingest.enrolment import Enrolment
 from ingest.station_reports import IN_ONE_EVENT, OldState, StationReports
+from ingest.station_state import LAST_SEQUENCE
 from pipeline.bootstrap import Services, wire
 from pipeline.settings import Settings
 from storage.catalogue.tables import DockedFile, Entry, Station
@@ -84,6 +86,18 @@ def test_a_state_played_again_is_refused_and_says_where_to_go_on(
     with pytest.raises(OldState) as refused:
         reports.take_state(content, signed_state(key, content))
     assert json.loads(refused.value.response().body)["last"] == 17
+
+
+def test_who_had_a_lost_key_can_not_silence_the_station_enrolled_anew(
+    services: Services, reports: StationReports, key: station.StationKey
+) -> None:
+    last = state_of(key.station, LAST_SEQUENCE)
+    reports.take_state(last, signed_state(key, last))
+    enrolment, new = Enrolment(services.catalogue, now), Ed25519PrivateKey.generate()
+    code = enrolment.invite(key.station, "", services.log_key.vkey).code
+    enrolment.enrol(key_messages.enrol(invitation.key_of(invitation.read(code)), new))
+    first = state_of(key.station, 1)
+    reports.take_state(first, signed.sign(signed.STATE, first, new))
 
 
 def test_a_state_signed_as_something_else_or_by_somebody_else_is_refused(
