@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +12,14 @@ import pytest
 from pipeline.bootstrap import wire
 from pipeline.settings import Settings
 from storage.catalogue import custody
+from tests.support import typed
 from tests.support.ledger import event
-from tests.support.server import ROOT
 from tests.support.tsa import PEM, Authority, Server
 
 
 def liuhen(*arguments: object, code: int = 0) -> str:
     """Both outputs of a command."""
-    command = [sys.executable, "-m", "api.cli", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = typed.liuhen(*arguments)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
