@@ -50,7 +50,8 @@ def restore_a_backup(play: Play) -> None:
     shutil.copytree(play.service.data, restored, ignore=shutil.ignore_patterns("blobs", "spool", "liuhen.db*"))
     shutil.copy(play.work / "backup" / "liuhen.db", restored)
     refused = run("up", "--data", restored, "--port", free_port())
-    play.stages.quote(refused.stderr.strip().splitlines()[-1])
+    begin = play.stages.words("错误：", "error: ")
+    play.stages.quote("\n".join(line for line in refused.stderr.splitlines() if line.startswith(begin)))
     said = "old backup was restored" in refused.stderr
     play.stages.check(refused.returncode == 2 and said, "误恢复旧库：拒绝签发", "an old database restored: not signed")
     _fork(play)

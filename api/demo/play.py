@@ -13,9 +13,11 @@ from api.demo.outside import Outside
 from api.demo.people import Json, Person, wait_for
 from api.demo.service import Service
 from api.demo.stage import StageFailed, Stages
+from api.words import EVENTS
 from pipeline.samples import Footage, make_footage
 
 STATION = "ST-01"
+_METHODS = {"packets": "数据包逐个相同", "decoded frames": "解码画面逐帧相同"}
 
 
 @dataclass
@@ -159,8 +161,8 @@ def see_analysis(play: Play) -> None:
         made = {each["kind"]: each for each in original["derivatives"]}
         method = made["master"]["proof"]["method"]
         say.good(
-            f"{original['name']}：调阅件、封面、归档件（{method}）",
-            f"{original['name']}: access, poster, master ({method})",
+            f"{original['name']}：调阅件、封面、归档件（{_METHODS.get(method, method)}）",
+            f"{original['name']}: access copy, poster, master (equal by {method})",
         )
 
 
@@ -175,11 +177,16 @@ def keep_it(play: Play) -> None:
     body = wait_for("long-term", lambda: _long_term(play))
     for original in body["originals"]:
         master = next(d for d in original["derivatives"] if d["kind"] == "master" and d["retention"] == "long_term")
-        shown = f"{master['proof']['method']}, {original['tier']}"
-        say.good(f"{original['name']} → 长期层（{shown}）", f"{original['name']} → long-term tier ({shown})")
+        method = master["proof"]["method"]
+        say.good(
+            f"{original['name']} → 长期层（归档件{_METHODS.get(method, method)}）",
+            f"{original['name']} → long-term tier (master equal by {method})",
+        )
     refused = play.people["admin"].delete(f"/api/recordings/{play.recording}").status_code
     say.check(
-        refused in (404, 405), f"任何接口都不能删除（DELETE → {refused}）", f"no interface deletes (DELETE → {refused})"
+        refused in (404, 405),
+        f"没有任何接口可以删除（DELETE：{refused}）",
+        f"no interface deletes anything (DELETE: {refused})",
     )
 
 
@@ -189,10 +196,10 @@ def see_it(play: Play) -> None:
     path = _media(play)
     for login, person in play.people.items():
         status = person.media(path).status_code
-        say.check(status == 403, f"{login} 无许可 → {status}", f"{login} without a grant → {status}")
+        say.check(status == 403, f"{login} 无许可：拒绝播放（{status}）", f"{login} has no grant: not shown ({status})")
     asked = play.officer.post("/requests", _request(play, "view", "复核现场检查笔录"))
     own = play.officer.try_post(f"/requests/{asked['id']}/decision", {"approve": True}).status_code
-    say.check(own == 403, f"本人不得审批本人申请 → {own}", f"nobody approves their own request → {own}")
+    say.check(own == 403, f"本人不得审批本人申请：拒绝（{own}）", f"nobody approves their own request: refused ({own})")
     play.approver.post(f"/requests/{asked['id']}/decision", {"approve": True})
     part = play.officer.media(path, span=(1000, 1999))
     say.check(
@@ -207,7 +214,9 @@ def see_it(play: Play) -> None:
         "the grant is the requester's alone: not even administrators",
     )
     custody = play.officer.get(f"/recordings/{play.recording}")["custody"]
-    say.quote("\n".join(f"{link['index']!s:>5}  {link['time']}  {link['event']}" for link in custody), 30)
+    say.quote(
+        "\n".join(f"{link['index']!s:>5}  {link['time']}  {say.words(*EVENTS[link['event']])}" for link in custody), 30
+    )
     say.check(any(link["event"] == "view.opened" for link in custody), "查看已留痕", "the look left its trace")
 
 
