@@ -44,8 +44,8 @@ class Spooled:
 class Intake:
     """Accepts files. Thread-safe; the same bytes arriving twice at once still become one original.
 
-    Files that arrive at the same time share their transactions: one for all that wait to be registered, one for all
-    that wait for a receipt.
+    Files that arrive at the same time share what each would wait for: the disk's syncs, the transaction that registers
+    them, the one that keeps their receipts. Threads that work side by side on small steps would hinder each other.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Intake:
         self._retention = retention
         self._clock = clock
         self._originals = Originals(retention, zone=zone)
+        self._storing = Together(self._store)
         self._registering = Together(self._register)
         self._receipting = Together(self._make_receipts)
 
@@ -78,7 +79,7 @@ class Intake:
         if receipt is not None:
             return receipt
         if event_id is None:
-            self._store(file)
+            self._keep(file)
             event_id = self._registering.do((arrival, file.digest))
         return self._receipt(sha256, event_id)
 
@@ -126,18 +127,31 @@ class Intake:
             kept = receipts.keep(session, {sha256: made[event_id] for sha256, event_id in originals})
         return [kept[sha256] for sha256, _ in originals]
 
-    def _store(self, file: Spooled) -> None:
-        store = self._tiers[RetentionClass.FIVE_YEARS]
-        sha256 = file.digest.sha256
+    def _keep(self, file: Spooled) -> None:
+        if self._tiers[RetentionClass.FIVE_YEARS].shares_waits:
+            self._storing.do(file)
+        else:
+            self._store([file])
+
+    def _store(self, files: Sequence[Spooled]) -> Sequence[None]:
         until = lock_until(RetentionClass.FIVE_YEARS, self._clock(), self._retention)
-        leaves = file.path.with_name(f"{file.path.name}.leaves")
-        try:
-            leaves.write_bytes(file.leaves)  # durable in the store; what a crash leaves here goes with the spool file
-        except OSError as error:
-            raise durable.disk_error(error) from error
-        chunks = Blob(chunks_key(sha256), leaves, hashlib.sha256(file.leaves).hexdigest())
-        store.put_all([chunks, Blob(original_key(sha256), file.path, sha256, hashed=True)], retain_until=until)
-        leaves.unlink()
+        blobs: list[Blob] = []
+        for file in files:
+            leaves, sha256 = _leaves(file), file.digest.sha256
+            try:
+                leaves.write_bytes(file.leaves)  # durable in the store; what a crash leaves goes with the spool file
+            except OSError as error:
+                raise durable.disk_error(error) from error
+            blobs.append(Blob(chunks_key(sha256), leaves, hashlib.sha256(file.leaves).hexdigest()))
+            blobs.append(Blob(original_key(sha256), file.path, sha256, hashed=True))
+        self._tiers[RetentionClass.FIVE_YEARS].put_all(blobs, retain_until=until)
+        for file in files:
+            _leaves(file).unlink()
+        return [None] * len(files)
+
+
+def _leaves(file: Spooled) -> Path:
+    return file.path.with_name(f"{file.path.name}.leaves")
 
 
 def original_key(sha256: str) -> str:

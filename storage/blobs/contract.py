@@ -69,6 +69,9 @@ class Blob:
 class BlobStore(Protocol):
     """See the module's text for keys, retention and errors."""
 
+    shares_waits: bool
+    """Whether one `put_all` of many is quicker than many `put` at the same time."""
+
     def put(
         self, key: str, source: Path, *, sha256: str, retain_until: datetime | None, hashed: bool = False
     ) -> Stored:

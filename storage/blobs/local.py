@@ -37,6 +37,8 @@ GUARDS = 64
 class LocalBlobStore:
     """A directory on this machine. `min_free`: bytes that a put must leave free on its disk."""
 
+    shares_waits = True
+
     def __init__(self, root: Path, *, min_free: int = 0, clock: Clock = now) -> None:
         self._root = root
         self._min_free = min_free

@@ -19,6 +19,8 @@ from storage.clock import Clock, now
 class MemoryBlobStore:
     """Keeps the contract for as long as the process lives; nothing is durable."""
 
+    shares_waits = False
+
     def __init__(self, *, clock: Clock = now) -> None:
         self._clock = clock
         self._blobs: dict[str, tuple[bytes, Stat]] = {}

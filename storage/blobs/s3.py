@@ -38,6 +38,8 @@ PART = 16 << 20
 class S3BlobStore:
     """One prefix of one bucket. `scratch`: where `local_path` puts its copies (None: the system's temporary folder)."""
 
+    shares_waits = False
+
     def __init__(
         self,
         client: S3Client,
