@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -183,6 +184,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "spool-remove": (Uploads, "_remove_spooled"),
         "finish": (Uploads, "finish"),
         "set-apart": (rejections, "keep_apart"),
+        "set-apart-bytes": (durable, "adopt"),
         "reject": (rejections, "record"),
     }
 
@@ -208,12 +210,31 @@ def _break(spec: str) -> None:
     Sequencer._write_tiles = watched  # type: ignore[method-assign]
 
 
+LOADED_ONCE = (
+    "alembic.autogenerate",
+    "alembic.command",
+    "api.app",
+    "ingest.connection",
+    "ingest.daemon",
+    "ingest.rejections",
+    "ingest.server",
+    "pipeline.access",
+    "pipeline.analyse",
+    "pipeline.fixity",
+    "pipeline.intake",
+    "pipeline.jobs",
+    "pipeline.reminders",
+    "storage.blobs.local",
+    "uvicorn",
+    "uvicorn.loops.auto",
+)
+"""What a server needs: loaded before the forks."""
+
+
 def main() -> None:
     """Take orders from standard input, one JSON object a line."""
-    import api.app  # noqa: F401 - loaded once, for all forks
-    import pipeline.bootstrap
-
-    assert pipeline.bootstrap
+    for module in LOADED_ONCE:
+        importlib.import_module(module)
     os.dup2(2, 1)  # logs are no answers
     _die_with(int(sys.argv[1]))
     launcher = os.getpid()
