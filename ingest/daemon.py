@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ingest import rejections
 from ingest.server import make_files, make_uploads
 from ingest.watch import Watcher
 from storage import durable
@@ -24,6 +25,7 @@ class Daemon:
     """`services` must be started first: recovery waits for the ledger."""
 
     def __init__(self, services: Services) -> None:
+        self._services, self._begun = services, services.clock()
         self._uploads = make_uploads(services)
         self._files = make_files(services, self._uploads)
         self._blobs = services.settings.data / "blobs"
@@ -46,6 +48,7 @@ class Daemon:
 
     def _run(self) -> None:
         self._try(self._uploads.recover)
+        self._try(self._adopt_notes)  # before what lies in the spool without a row is removed
         self._try(self._files.remove_leftovers)
         swept = False
         while not self._stop.is_set():
@@ -53,6 +56,11 @@ class Daemon:
             if not self._stop.wait(EXPIRE_EVERY) and not swept:
                 swept = True  # once: what is left is of a crash before this start
                 self._try(lambda: durable.sweep(self._blobs, older=EXPIRE_EVERY))
+
+    def _adopt_notes(self) -> None:
+        if found := rejections.adopt_notes(self._services.catalogue, self._services.settings.spool, self._begun):
+            self._services.sequencer.notify()
+            log.warning("rejected files without a row found", files=found)
 
     def _try(self, work: Callable[[], object]) -> None:
         try:

@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from storage.catalogue import custody
 from storage.catalogue.catalogue import Catalogue
 from storage.catalogue.tables import Original, Rejection, Upload
-from tests.support.docking import PlainStation, sha256, spooled
+from tests.support.docking import PlainStation, b64, sha256, spooled
 from tests.support.server import Launcher, enrol
 
 STEPS = ["before:set-apart:1", "after:set-apart:1", "after:reject:1", "after:mark:1"]
@@ -56,6 +56,32 @@ def test_a_rejection_that_was_broken_off_ends_whole(launcher: Launcher, tmp_path
     check_told_once(tmp_path / "data", url.rsplit("/", 1)[1], data, other)
 
 
+@pytest.mark.parametrize("step", ["before:set-apart-bytes:1", "after:set-apart:1", "before:reject:1"])
+def test_of_a_whole_file_too(launcher: Launcher, tmp_path: Path, step: str) -> None:
+    """No row says that it was under way: the note beside the bytes does."""
+    data, other = os.urandom(100_000), os.urandom(100_000)
+    key = station.load(enrol(tmp_path / "data", tmp_path))
+    with launcher.server(tmp_path / "data", break_at=step) as server:
+        with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as http:
+            st01 = PlainStation(http, key)
+            st01.dock({"a": data})
+            with pytest.raises(httpx.TransportError):
+                http.post("/api/files", content=other, headers=st01.headers(Upload_Metadata=f"path {b64('a')}"))
+        assert server.wait() == -9, "the step was never reached"
+    for _ in range(2):  # what was told is not told again
+        with (
+            launcher.server(tmp_path / "data") as server,
+            httpx.Client(base_url=server.url, timeout=30, trust_env=False) as http,
+        ):
+            while http.get("/api/rejections", headers=st01.headers()).json()["total"] == 0:
+                time.sleep(0.05)
+            while os.listdir(tmp_path / "data" / "spool" / "files"):
+                time.sleep(0.05)
+    apart = tmp_path / "data" / "spool" / "rejected"
+    (name,) = (path.name for path in apart.iterdir() if not path.suffix)
+    check_told_once(tmp_path / "data", name, data, other)
+
+
 def check_told_once(data: Path, upload: str, listed: bytes, came: bytes) -> None:
     apart = data / "spool" / "rejected"
     assert sorted(path.name for path in apart.iterdir()) == [upload, f"{upload}.json"]
@@ -65,7 +91,7 @@ def check_told_once(data: Path, upload: str, listed: bytes, came: bytes) -> None
     with catalogue.read() as session:
         (row,) = session.query(Rejection)
         events = [entry for entry in custody.chain(session, "device:LH00012") if entry.event == "upload.rejected"]
-        assert session.get_one(Upload, upload).state == "rejected"
+        assert all(row.state == "rejected" for row in session.query(Upload))
         assert session.query(Original).count() == 0
     catalogue.close()
     assert (row.id, row.expected, row.received) == (upload, sha256(listed), sha256(came))
