@@ -80,7 +80,9 @@ class Files:
         return listed, Part(self._folder / new_id(), sm3=self._sm3)
 
     def finish(self, caller: Caller, listed: DockedFile, part: Part) -> bytes:
-        """The receipt of the whole file. Raises HttpError 422 when it is not what was listed, OSError, LiuhenError."""
+        """The receipt of the whole file. Raises HttpError 422 when it is not what was listed (507 when no more of that
+        is set apart), OSError, LiuhenError.
+        """
         digest, leaves = part.hasher.finish()
         if digest.sha256 != listed.sha256:
             self._reject(caller, listed, part, digest)
@@ -103,6 +105,7 @@ class Files:
                 path.unlink()
 
     def _reject(self, caller: Caller, listed: DockedFile, part: Part, digest: Digest) -> None:
+        self._uploads.check_quota(caller, digest.size)
         why = refusals.mislabelled(listed.path, listed.sha256, digest)
         row = Rejection(
             id=part.path.name,

@@ -18,7 +18,7 @@ from storage.catalogue.tables import Docking, Job, Rejection, Station, Upload, U
 from storage.records import JobKind, JobState
 
 COUNTED_EVERY = 2.0  # seconds; between two counts of the waiting jobs the last one holds
-OVERHEAD = 1 << 20  # bytes that an unfinished upload counts besides its length, so that empty ones are not free
+OVERHEAD = 1 << 20  # bytes that an unfinished or rejected upload counts besides its length: empty ones are not free
 
 
 class Room:
@@ -77,6 +77,6 @@ def unfinished(session: Session, sender: Sender, now: datetime) -> int:
     else:
         session.get(Station, sender.station, with_for_update=True)
         unseen = (Rejection.station_id == sender.station, Rejection.seen.is_(None))
-        apart = session.scalar(select(func.sum(Rejection.size)).where(*unseen)) or 0
+        apart = session.scalar(select(func.sum(Rejection.size + OVERHEAD)).where(*unseen)) or 0
         mine = mine.join(Docking, Docking.id == Upload.docking_id).where(Docking.station_id == sender.station)
     return int(session.scalar(mine) or 0) + int(apart)

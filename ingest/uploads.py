@@ -155,6 +155,12 @@ class Uploads:
             session.add(upload)
         return upload
 
+    def check_quota(self, sender: Sender, coming: int) -> None:
+        """For bytes that no row announced and that are to be set apart. Raises HttpError 507."""
+        with self._catalogue.write() as session:
+            if unfinished(session, sender, self._clock()) + coming > self.limits.unfinished:
+                raise refusals.quota(self.limits.unfinished)
+
     def find(self, sender: Sender, upload_id: str) -> Upload:
         """The upload, if it is the sender's own. Raises HttpError 404 or 410."""
         with self._catalogue.read() as session:

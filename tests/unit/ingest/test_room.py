@@ -17,7 +17,8 @@ from ingest.callers import Caller, Person
 from ingest.digest import FileHasher
 from ingest.dockings import Dockings
 from ingest.enrolment import Enrolment
-from ingest.server import make_uploads
+from ingest.room import OVERHEAD
+from ingest.server import make_files, make_uploads
 from ingest.station import load
 from ingest.turns import Turns
 from ingest.uploads import Unlisted, Uploads
@@ -214,3 +215,24 @@ def test_turns_are_counted_for_each_sender_and_in_all() -> None:
         assert "the server is busy" in refusal(turns.taken("c").__enter__).en
     with turns.taken("c"):
         pass
+
+
+def test_rejected_whole_files_count_and_those_beyond_are_not_kept(opened: Opened) -> None:
+    """Else a station that lists other digests than it sends fills the disk with what is never removed."""
+    office = opened(station_unfinished=3 * (len(DATA) + OVERHEAD))
+    caller, files = office.caller("ST-01"), make_files(office.services, office.uploads)
+    codes = []
+    for _ in range(5):
+        listed, part = files.begin(caller, "a", len(DATA))
+        part.write(b"x" * len(DATA))
+        with pytest.raises(HttpError) as refused:
+            files.finish(caller, listed, part)
+        part.close()
+        codes.append(refused.value.code)
+    assert codes == ["digest-mismatch"] * 3 + ["quota"] * 2
+    apart = office.services.settings.spool / "rejected"
+    assert len([path for path in apart.iterdir() if not path.suffix]) == 3
+    listed, part = files.begin(caller, "a", len(DATA))  # what is right still comes in
+    part.write(DATA)
+    assert files.finish(caller, listed, part)
+    part.close()
