@@ -6,6 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ingest import key_messages, signed
+from ingest.invitation import VOUCHER, public_of
+from tests.support.docking import root
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -53,3 +58,16 @@ def test_every_error_of_the_doors_is_in_the_protocol_and_no_other() -> None:
     documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
     documented |= {"too-many"}  # in the text of another row
     assert documented == codes() - BROWSER
+
+
+def test_the_figures_to_check_a_station_against_are_right() -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    body = b'{"schema":"liuhen.docking/1"}'
+    figures = (root(b"abc"), root(bytes(2_621_440)), public_of(key), signed.sign(signed.MANIFEST, body, key))
+    assert [figure for figure in figures if f"`{figure}`" not in PROTOCOL] == []
+
+
+def test_the_domains_are_those_of_the_protocol() -> None:
+    domains = (signed.MANIFEST, signed.WIPE, signed.STATE, key_messages.ENROL, key_messages.ROTATE, VOUCHER)
+    for domain in domains:
+        assert f"`{domain.decode().strip()}⏎`, {len(domain)} bytes" in PROTOCOL
