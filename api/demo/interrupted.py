@@ -26,7 +26,6 @@ from api.demo.line import Line
 from api.demo.people import Json, wait_for
 from api.demo.play import STATION, Play
 from api.demo.service import program
-from ingest import station
 from storage.ledger.proof import verify_receipt
 
 PULLED = CAMERAS[1]
@@ -239,7 +238,7 @@ def _tell(play: Play, before: dict[str, Sent], killed: dict[str, Sent], line: Li
 
 def _count(play: Play, files: dict[Path, str], receipts: dict[str, bytes]) -> None:
     """Each original once, every receipt verified offline, nothing half in the spool."""
-    say, log = play.stages, station.load(play.key).log
+    say, log = play.stages, play.log
     digests = set(files.values())
     subjects = {verify_receipt(content, log).entry.event.payload["sha256"] for content in receipts.values()}
     say.check(

@@ -33,13 +33,13 @@ def drop_an_entry(play: Play) -> None:
         *tiles.grow_tiles(0, list(map(merkle.leaf_hash, kept)), copy.read),
     ]
     copy.write_all((tile.path, content) for tile, content in grown)
-    _must_say(play, ("log", "audit", copy.root, "--key", _key(play)), "tile/")
+    _must_say(play, ("log", "audit", copy.root, "--key", play.log), "tile/")
 
 
 def truncate_the_log(play: Play) -> None:
     """The folder as it was at the last backup: its checkpoint is genuine. An auditor who kept a newer one sees it."""
     back_up(play)
-    command = ("log", "audit", play.work / "backup" / "ledger", "--key", _key(play))
+    command = ("log", "audit", play.work / "backup" / "ledger", "--key", play.log)
     play.stages.check(run(*command).returncode == 0, "旧备份自身签名有效，单独看不出", "the backup by itself verifies")
     _must_say(play, (*command, "--since", play.kept), "cut short")
 
@@ -68,7 +68,7 @@ def _fork(play: Play) -> None:
         forked.stop()
     play.stages.quote("\n".join(line for line in evidence.splitlines() if "✗" in line))
     play.stages.good("法院见证人拒绝并保存了证据", "the court's witness refused, and keeps the evidence")
-    command = ("log", "audit", forked.data / "ledger", "--key", _key(play), "--since", play.kept)
+    command = ("log", "audit", forked.data / "ledger", "--key", play.log, "--since", play.kept)
     _must_say(play, command, "forked")
 
 
@@ -77,7 +77,7 @@ def replace_the_key(play: Play) -> None:
     copy = _copy_of_log(play, "rekeyed")
     head = checkpoint.parse(note.parse(copy.read("checkpoint")).text)
     copy.write("checkpoint", checkpoint.sign(head, _own_key(head.origin)))
-    _must_say(play, ("log", "audit", copy.root, "--key", _key(play)), "no trusted key")
+    _must_say(play, ("log", "audit", copy.root, "--key", play.log), "no trusted key")
 
 
 def forge_a_receipt(play: Play) -> None:
@@ -92,7 +92,7 @@ def forge_a_receipt(play: Play) -> None:
     for name, content, word in (("altered", altered, "inclusion proof"), ("invented", invented, "no trusted key")):
         forged = play.work / f"{name}.tlog-proof"
         forged.write_bytes(content)
-        _must_say(play, ("verify", forged, "--key", _key(play)), word)
+        _must_say(play, ("verify", forged, "--key", play.log), word)
 
 
 def remove_a_timestamp(play: Play) -> None:
@@ -102,7 +102,7 @@ def remove_a_timestamp(play: Play) -> None:
     aside = play.work / "timestamp-aside"
     victim.rename(aside)
     try:
-        _must_say(play, ("verify", play.service.data, "--key", _key(play)), victim.parent.name)
+        _must_say(play, ("verify", play.service.data, "--key", play.log), victim.parent.name)
     finally:
         aside.rename(victim)
 
@@ -155,11 +155,6 @@ def _entries(log: LedgerFolder) -> list[bytes]:
 
 def _own_key(origin: str) -> note.Ed25519Signer:
     return note.Ed25519Signer(origin, Ed25519PrivateKey.generate())
-
-
-def _key(play: Play) -> str:
-    """The ledger's public key as the station pinned it."""
-    return str(json.loads(play.key.read_text())["log"])
 
 
 def _must_say(play: Play, command: tuple[object, ...], word: str) -> None:

@@ -47,6 +47,11 @@ class Play:
         return self.work / "st01.json"
 
     @property
+    def log(self) -> str:
+        """The ledger's public key as the station pinned it."""
+        return str(json.loads(self.key.read_text())["log"])
+
+    @property
     def officer(self) -> Person:
         return self.people["liming"]
 
@@ -87,6 +92,8 @@ def start_service(play: Play) -> None:
         play.people[login] = Person(service.url, login, json.loads(told)["password"])
     say.good("已建账号：执法人员、审批人、审计员", "accounts for officer, approver, auditor")
     enrol_station(play)
+    play.outside.follow(play.log)
+    say.good("法院的见证人已启动，跟踪存证链", "the court's witness is up and follows the ledger")
 
 
 def enrol_station(play: Play) -> None:
@@ -131,8 +138,7 @@ def check_ledger(play: Play) -> None:
     say = play.stages
     receipts = sorted((play.work / "station").rglob("*.tlog-proof"))
     say.check(bool(receipts), f"采集站保存了 {len(receipts)} 份回执", f"the station keeps {len(receipts)} receipts")
-    key = json.loads(play.key.read_text())["log"]
-    play.service.run("verify", receipts[0], "--key", key)
+    play.service.run("verify", receipts[0], "--key", play.log)
     say.good("回执校验通过：签名 → 树 → 记录 → 文件摘要", "a receipt verifies: signature → tree → entry → digest")
     say.quote(play.service.run("log", "show"))
     say.quote(play.service.run("log", "entries"), 8)
@@ -140,11 +146,10 @@ def check_ledger(play: Play) -> None:
 
 def ask_outside(play: Play) -> None:
     """An authority says when the ledger was as long as it is, a court's witness that it only ever grows."""
-    say, key = play.stages, json.loads(play.key.read_text())["log"]
+    say = play.stages
     play.service.run("log", "timestamp")
     say.quote(play.service.run("log", "timestamps"))
     say.good("时间戳（RFC 3161）已加盖并核验", "a timestamp (RFC 3161) is made and verified")
-    play.outside.follow(key)
     signed = (play.service.data / "ledger" / "checkpoint").read_bytes()
     wait_for("cosignature", lambda: play.outside.has_seen(play.service.url, signed))
     say.good("法院的见证人已见证检查点（ML-DSA-44）", "a court's witness has cosigned the checkpoint (ML-DSA-44)")
