@@ -54,15 +54,16 @@ class FileRoute:
         return caller, *self._files.begin(caller, path, length)
 
     async def _take(self, request: Request, caller: Caller, listed: DockedFile, part: Part) -> bytes:
-        came, more = 0, True
-        while more:
-            content, more = await body.piece(request.receive, self._pace, PIECE)
+        came = 0
+        while True:
+            content, more = await body.piece(request.receive, self._pace, self._turns.piece(PIECE))
             came += len(content)
             if came > listed.size:
                 raise refusals.over_long()
-            if more:
-                await self._run(partial(part.write, content))
-        return await self._run(partial(self._finish, caller, listed, part, content))
+            if not more:
+                return await self._run(partial(self._finish, caller, listed, part, content))
+            await self._run(partial(part.write, content))
+            del content  # not held while the next one comes
 
     def _finish(self, caller: Caller, listed: DockedFile, part: Part, rest: bytes) -> bytes:
         part.write(rest)

@@ -42,7 +42,10 @@ class Checksum:
 
 
 class Landing:
-    """Receives one body. `position` is the offset up to which bytes are written; the upload's row, what is durable."""
+    """Receives one body. `piece`: how many bytes to hold at a time, of the usual many.
+
+    `position` is the offset up to which bytes are written; the upload's row, what is durable.
+    """
 
     commit_seconds = 10.0
 
@@ -56,11 +59,12 @@ class Landing:
         pool: Executor,
         pace: Pace,
         checksum: Checksum | None = None,
+        piece: Callable[[int], int] = int,
     ) -> None:
         self.position = upload.offset
         self._uploads, self._upload, self._file = uploads, upload, file
         self._hasher, self._pool, self._pace = hasher, pool, pace
-        self._checksum = checksum
+        self._checksum, self._piece = checksum, piece
         self._sum = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
         self._coming = upload.offset
         self._writing: asyncio.Future[None] | None = None
@@ -92,7 +96,7 @@ class Landing:
                     raise refusals.over_long()
                 pending.append(part)
                 size += len(part)
-                if size >= PIECE or time.monotonic() - self._handed_at >= self.commit_seconds:
+                if size >= self._piece(PIECE) or time.monotonic() - self._handed_at >= self.commit_seconds:
                     await self._hand_over(pending)
                     pending, size = [], 0
         except Interrupted:  # the little that came counts: a slow line may never bring a whole piece
@@ -117,6 +121,7 @@ class Landing:
 
     def _write(self, parts: list[bytes]) -> None:
         piece = b"".join(parts)
+        parts.clear()  # else the bytes would be held twice
         self._file.write(piece, self.position)
         if self._checksum is not None:
             self._sum.update(piece)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ingest import refusals
 
 IN_ALL = 64  # bodies taken at once by one server process
+CROWD = 20  # bodies at once from which on each is taken in smaller pieces, so that all fit into memory
 
 
 class Turns:
@@ -18,6 +19,10 @@ class Turns:
         self._each = each
         self._in_all = in_all
         self._taken: Counter[str] = Counter()
+
+    def piece(self, usual: int) -> int:
+        """How many bytes of one body are held at a time: the usual, an eighth in a crowd."""
+        return usual if self._taken.total() <= CROWD else usual // 8
 
     @contextlib.contextmanager
     def taken(self, key: str) -> Iterator[None]:

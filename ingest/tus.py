@@ -174,7 +174,16 @@ class Tus:
             return self._finished(upload, upload.length)
         await self._run(self._uploads.room.check_disk)
         hasher = await self._hasher(upload)
-        landing = Landing(self._uploads, upload, file, hasher, pool=self._pool, pace=self._pace, checksum=checksum)
+        landing = Landing(
+            self._uploads,
+            upload,
+            file,
+            hasher,
+            pool=self._pool,
+            pace=self._pace,
+            checksum=checksum,
+            piece=self._turns.piece,
+        )
         try:
             await landing.receive(receive)
             if upload.offset < upload.length:

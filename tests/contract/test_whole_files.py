@@ -17,7 +17,7 @@ from ingest import station
 from ingest.files import MAX_SIZE
 from storage.ledger.proof import verify_receipt
 from tests.support.docking import PlainStation, b64, sha256, stored
-from tests.support.server import Server, enrol, run_server
+from tests.support.server import Server, enrol, enrol_all, run_server
 
 SIZE = 2_300_000  # two pieces and a rest
 
@@ -150,3 +150,27 @@ def test_a_body_without_a_length_is_refused(st01: PlainStation, server: Server) 
     answer = st01.http.post("/api/files", content=iter([b"12345"]), headers=headers)
     assert (answer.status_code, code(answer)) == (400, "bad-header")
     assert left(server) == []
+
+
+def test_sixty_four_large_ones_at_once_fit_into_memory(server: Server, tmp_path: Path) -> None:
+    """Of 8 MiB each, from stations that keep to their turns."""
+    names = [f"CROWD-{number}" for number in range(4)]
+    with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as http:
+        crowd = [PlainStation(http, station.load(each)) for each in enrol_all(server.data, tmp_path, names)]
+        data = [os.urandom(MAX_SIZE // 16) * 8 for _ in crowd]
+        wanted = []
+        for each, content in zip(crowd, data, strict=True):
+            each.dock(dict.fromkeys((str(number) for number in range(16)), content))
+            wanted += [(each, str(number), content) for number in range(16)]
+
+        def send(one: tuple[PlainStation, str, bytes]) -> int:
+            headers = one[0].headers(Upload_Metadata=f"path {b64(one[1])}")
+            return httpx.post(
+                f"{server.url}/api/files", content=one[2], headers=headers, timeout=120, trust_env=False
+            ).status_code
+
+        with ThreadPoolExecutor(64) as pool:
+            assert set(pool.map(send, wanted)) == {201}
+    status = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    assert peak < 200 << 10  # KiB
