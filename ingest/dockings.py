@@ -86,14 +86,18 @@ class Dockings:
 
     def authorise(self, token: str) -> Caller:
         """Whose token it is. Raises HttpError 401, also when the station has been revoked since."""
+        query = (
+            select(Docking.id, Docking.station_id, Docking.token_expires, Docking.received, Station.revoked)
+            .join(Station, Station.id == Docking.station_id)
+            .where(Docking.token == _hashed(token))
+        )
         with self._catalogue.read() as session:
-            docking = session.scalar(select(Docking).where(Docking.token == _hashed(token)))
-            station = session.get(Station, docking.station_id) if docking else None
-        if docking is None or station is None or station.revoked is not None:
+            found = session.execute(query).first()
+        if found is None or found.revoked is not None:
             raise unauthorised()
-        if (docking.token_expires or docking.received + self._token_life) <= self._clock():
+        if (found.token_expires or found.received + self._token_life) <= self._clock():
             raise expired_token()
-        return Caller(docking.id, station.id)
+        return Caller(found.id, found.station_id)
 
     def check_listed(self, caller: Caller, sha256: str) -> None:
         """A station learns of a file's receipt only if it has listed the file itself. Raises HttpError 404."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from pipeline.derive import json_digest
 from pipeline.ledger_facts import Facts, LedgerFacts, Rule, Wrong, apply, derivative_id, differs
@@ -152,7 +152,9 @@ def _excuse_decisions(session: Session) -> Iterator[tuple[str, Facts]]:
 
 
 def _docking_rows(session: Session) -> Iterator[tuple[str, Facts]]:
-    for row in session.scalars(select(Docking).order_by(Docking.received, Docking.id)):
+    for row in session.scalars(
+        select(Docking).options(undefer(Docking.manifest)).order_by(Docking.received, Docking.id)
+    ):
         yield (
             row.id,
             {
@@ -254,7 +256,9 @@ def _tiers(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
 def _dockings(session: Session, facts: LedgerFacts) -> Iterator[Wrong]:
     """Each manifest is signed by the key that the station it names had then, by the ledger's order."""
     present = {row.id: row.public_key for row in session.scalars(select(Station))}
-    for row in session.scalars(select(Docking).order_by(Docking.received, Docking.id)):
+    for row in session.scalars(
+        select(Docking).options(undefer(Docking.manifest)).order_by(Docking.received, Docking.id)
+    ):
         key = facts.last("docking.received", row.id).get("@key") or key_at(session, row.station_id, row.received)
         if not _signed(row.manifest, row.signature, key or present.get(row.station_id, "")):
             yield Wrong(

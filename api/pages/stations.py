@@ -135,7 +135,7 @@ def docking(request: Request, who: Reader, web: Here, docking_id: Ident) -> Resp
             .where(DockedFile.docking_id == docking_id)
             .order_by(DockedFile.path)
         ).all()
-    manifest = json.loads(found.manifest)
+        manifest = json.loads(found.manifest)
     return page(request, "docking.html", docking=found, files=files, manifest=manifest)
 
 

@@ -190,8 +190,8 @@ class Docking(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     station_id: Mapped[str] = mapped_column(ForeignKey("stations.id"))
     device_serial: Mapped[str] = mapped_column(index=True)
-    manifest: Mapped[bytes]
-    """The exact signed bytes."""
+    manifest: Mapped[bytes] = mapped_column(deferred=True)
+    """The exact signed bytes: megabytes for a full card, so they are only read where they are asked for."""
     manifest_sha256: Mapped[str] = mapped_column(unique=True)
     signature: Mapped[str]
     nonce: Mapped[str] = mapped_column(default="", server_default="", index=True)
