@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +36,17 @@ class StationKey:
         self.replace(path)
 
     def replace(self, path: Path) -> None:
-        """Write the key file over the one that is there: after any crash it is the old one or the new one, whole."""
+        """Write the key file over the one that is there: after any crash it is the old one or the new one, whole.
+
+        Whose it was it stays, also when root does this: the station's program runs as somebody else.
+        """
+        before = path.stat() if path.exists() else None
         fields = {"schema": SCHEMA, "station": self.station, "private_key": as_pem(self.key), "log": self.log}
         if self.following is not None:
             fields["next_key"] = as_pem(self.following)
         durable.write(path, json.dumps(fields, ensure_ascii=False, indent=1).encode() + b"\n", mode=0o600)
+        if before is not None and os.geteuid() == 0:
+            os.chown(path, before.st_uid, before.st_gid)
 
 
 def load(path: Path) -> StationKey:
