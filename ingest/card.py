@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from ingest.digest import PIECE, FileHasher
-from ingest.manifest import check_path
+from ingest.manifest import YEARS, check_path
 from storage.errors import Refused
 from storage.records import Digest
 
@@ -187,7 +187,7 @@ def _moment(found: os.stat_result) -> datetime:
         moment = datetime.fromtimestamp(found.st_mtime_ns // 1_000_000 / 1000, UTC)
     except (OverflowError, ValueError):  # a date that no calendar of ours has
         return epoch
-    return moment if moment.year >= 1000 else epoch
+    return moment if moment.year in YEARS else epoch
 
 
 def _shown(path: str) -> str:

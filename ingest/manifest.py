@@ -24,6 +24,7 @@ SCHEMA = "liuhen.docking/1"
 MAX_BYTES = 16 << 20
 MAX_FILES = 50_000
 MAX_PATH = 1024  # characters
+YEARS = range(1000, 9000)  # in which every zone has a local time, also some days on
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 
@@ -45,7 +46,10 @@ def parse_time(text: str) -> datetime:
     """RFC 3339 in UTC, ending in Z. Raises ValueError."""
     if not _TIME.fullmatch(text):
         raise ValueError("a time looks like 2026-11-20T01:02:03.004Z")
-    return datetime.fromisoformat(text).astimezone(UTC)
+    moment = datetime.fromisoformat(text).astimezone(UTC)
+    if moment.year not in YEARS:
+        raise ValueError(f"a year lies from {YEARS.start} to {YEARS.stop - 1}")
+    return moment
 
 
 def _check_time(text: str) -> str:
