@@ -217,9 +217,9 @@ def _put_back(play: Play, agent: Agent, slots: Path, pulled: Sent) -> None:
 def _tell(play: Play, before: dict[str, Sent], killed: dict[str, Sent], line: Line) -> None:
     """What was interrupted, and how it ended."""
     word = play.stages.words
-    table = Table(box=None, padding=(0, 2, 0, 2))
+    table = Table(box=None, padding=(0, 1))
     table.add_column(word("设备", "camera"), no_wrap=True)
-    for zh, en in (("录像 MB", "size, MB"), ("断电时已存 MB", "kept at the kill"), ("续传自 MB", "went on from")):
+    for zh, en in (("录像 MB", "size, MB"), ("断电时已存 MB", "kept at kill"), ("续传自 MB", "on from")):
         table.add_column(word(zh, en), justify="right", no_wrap=True)
     table.add_column(word("中断原因", "cut by"), no_wrap=True)
     table.add_column(word("结果", "ended"), no_wrap=True)
