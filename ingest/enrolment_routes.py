@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from ingest import body
 from ingest import enrolment_errors as errors
 from ingest.answers import HttpError, from_error, json_response
+from ingest.body import Interrupted, Pace
 from ingest.enrolment import Enrolled, Enrolment
 from ingest.key_messages import MAX_BYTES, Signed
 from ingest.key_rotation import KeyRotation
@@ -82,6 +84,8 @@ def _answering(work: Callable[[Signed, str], Response], second: str) -> Callable
             signatures = (request.headers.get("Liuhen-Signature", ""), request.headers.get(second, ""))
             given = Signed(await _body(request), *signatures)
             return await run_in_threadpool(work, given, address)
+        except Interrupted:
+            return Response(status_code=408)  # nobody may be there to read it
         except HttpError as error:
             return error.response()
         except LiuhenError as error:
@@ -92,7 +96,7 @@ def _answering(work: Callable[[Signed, str], Response], second: str) -> Callable
 
 async def _body(request: Request) -> bytes:
     content = bytearray()
-    async for part in request.stream():
+    async for part in body.parts(request.receive, Pace()):
         content += part
         if len(content) > MAX_BYTES:
             raise HttpError(413, "too-large", "登记信息过大，未被接收。", "the message is too large and was not taken")
