@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from api.pages.lists import PER_PAGE
+from api.pages.lists import PER_PAGE, as_csv
 from tests.support.web import Browser, Bureau, Kept, keep, text_of
 
 
@@ -103,6 +103,12 @@ def test_a_cell_cannot_start_a_formula(office: Bureau) -> None:
     keep(office, device="=HYPERLINK(1)")
     rows = list(csv.reader(io.StringIO(Browser(office, "officer").get("/recordings.csv").content.decode("utf-8-sig"))))
     assert rows[1][2] == "'=HYPERLINK(1)"
+
+
+def test_nor_with_a_wide_sign() -> None:
+    cells = ["＝1+1", "＋1", "－1", "＠SUM(1)", "\n=1", "1", ""]
+    (row,) = csv.reader(io.StringIO(as_csv([cells]).decode("utf-8-sig"), newline=""))
+    assert row == ["'＝1+1", "'＋1", "'－1", "'＠SUM(1)", "'\n=1", "1", ""]
 
 
 def test_names_from_cards_are_text_on_the_page(office: Bureau) -> None:
