@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import os
 import sys
+import zlib
 from typing import Any
 
 import coverage
@@ -50,9 +52,28 @@ LONG = (
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Side by side (-n 2) xdist hands out whole files in this order."""
+    _keep_share(config, items)
     if hasattr(config, "workerinput"):
         order = {file: number for number, file in enumerate(LONG)}
         items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
+def _keep_share(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """LIUHEN_TEST_SHARE=N: of the tests marked `shared` only one half, the other for the next N (`.ci/run`).
+
+    A test's half is that of its name, or of its mark's argument: those who share a costly fixture stay together.
+    """
+    if not (share := os.environ.get("LIUHEN_TEST_SHARE")):
+        return
+    left = [
+        item for item in items if (mark := item.get_closest_marker("shared")) and _half(item, mark) != int(share) % 2
+    ]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
+
+
+def _half(item: pytest.Item, mark: pytest.Mark) -> int:
+    return zlib.crc32((mark.args[0] if mark.args else item.nodeid).encode()) % 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

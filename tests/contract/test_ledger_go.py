@@ -16,7 +16,7 @@ import pytest
 from storage.ledger import checkpoint, merkle, proof, tiles
 from tests.support.ledger import SIGNER, VKEY, Desk
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.shared("go")]
 
 ROOT = Path(__file__).parents[2]
 SIZE = 66_000  # over 2**16: there is a tile of level 2

@@ -48,6 +48,7 @@ def states(catalogue: Catalogue) -> set[tuple[str, str]]:
 
 @pytest.mark.services
 @pytest.mark.slow
+@pytest.mark.shared
 def test_two_servers_and_a_worker_on_shared_services(
     tmp_path: Path, footage: Footage, postgres_url: str, redis_url: str, s3_url: str
 ) -> None:

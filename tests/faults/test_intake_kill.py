@@ -28,6 +28,8 @@ from storage.ledger.proof import verify_receipt
 from tests.support.docking import sha256, spooled, stored
 from tests.support.server import Launcher, enrol
 
+pytestmark = pytest.mark.shared
+
 SIZE = 9_000_000  # over the size that goes along with its creation, and no whole number of pieces
 
 STEPS = [

@@ -23,7 +23,7 @@ from storage.ledger.folder import LedgerFolder
 from tests.support.ledger import VKEY, Desk
 from tests.support.ledger_writer import acknowledged, append, open_desk
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.shared]
 KILLS = 24
 
 Start = Callable[..., ForkServerProcess]

@@ -20,6 +20,8 @@ from storage.catalogue.tables import Original, Rejection, Upload
 from tests.support.docking import PlainStation, b64, sha256, spooled
 from tests.support.server import Launcher, enrol
 
+pytestmark = pytest.mark.shared
+
 STEPS = ["before:set-apart:1", "after:set-apart:1", "after:reject:1", "after:mark:1"]
 
 

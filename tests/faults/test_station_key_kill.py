@@ -26,6 +26,8 @@ from storage.clock import now
 from tests.support.docking import PlainStation
 from tests.support.server import Server, run_server
 
+pytestmark = pytest.mark.shared
+
 STEPS = [(when, step) for step in range(1, 5) for when in ("before", "after")]
 
 

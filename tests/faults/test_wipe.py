@@ -32,6 +32,8 @@ from storage.errors import Refused
 from tests.support.docking import sha256
 from tests.support.server import Server, enrol, run_server
 
+pytestmark = pytest.mark.shared
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

@@ -157,6 +157,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 @pytest.mark.slow
+@pytest.mark.shared("corpus")
 @pytest.mark.timeout(1200)
 def test_no_genuine_recording_is_called_violated(corpus: Corpus) -> None:
     genuine = corpus.of(lambda row: row.truth == "genuine")
@@ -165,6 +166,7 @@ def test_no_genuine_recording_is_called_violated(corpus: Corpus) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.shared("corpus")
 @pytest.mark.timeout(1200)
 def test_every_cut_by_stream_copy_is_found(corpus: Corpus) -> None:
     cuts = corpus.of(lambda row: row.family in CUTS and not row.blind)
@@ -173,6 +175,7 @@ def test_every_cut_by_stream_copy_is_found(corpus: Corpus) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.shared("corpus")
 @pytest.mark.timeout(1200)
 def test_a_second_run_makes_nothing_anew(corpus: Corpus) -> None:
     before = {path: path.stat().st_mtime_ns for path in corpus.root.rglob("*") if path.is_file()}
@@ -182,6 +185,7 @@ def test_a_second_run_makes_nothing_anew(corpus: Corpus) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.shared("corpus")
 @pytest.mark.timeout(1200)
 def test_the_index_tells_how_much_a_cut_took(corpus: Corpus) -> None:
     """An open cut leaves its hole where the index says, as long as it says."""
@@ -193,6 +197,7 @@ def test_the_index_tells_how_much_a_cut_took(corpus: Corpus) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.shared("corpus")
 @pytest.mark.timeout(1200)
 def test_the_same_seed_gives_the_same_bytes(corpus: Corpus, tmp_path: Path) -> None:
     """Stream copies and surgery; encoders run with one thread each."""

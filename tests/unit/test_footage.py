@@ -40,6 +40,7 @@ def widest_step(moments: list[float]) -> float:
     return max(after - before for before, after in pairwise(moments))
 
 
+@pytest.mark.shared
 def test_the_same_seed_gives_the_same_bytes(footage: Footage, tmp_path: Path) -> None:
     again = make_footage(tmp_path, only={"card", "cut", "audio", "photos", "hostile"})
     before = file_bytes(footage.root)

@@ -165,6 +165,7 @@ def test_a_gap_in_the_timeline_stays_a_gap(footage: Footage, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.shared
 def test_real_cameras_masters_are_identical(tmp_path: Path, camera_original: Path) -> None:
     for retention in RetentionClass:
         proof = master(camera_original, tmp_path, retention).proof

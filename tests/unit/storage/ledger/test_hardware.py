@@ -19,6 +19,8 @@ from storage.ledger import note
 from storage.ledger.hardware import HardwareKeys
 from storage.ledger.keys import LogKey
 from tests.support.ledger import Desk
+
+pytestmark = pytest.mark.shared
 module, folder = Path(sys.argv[1]), Path(sys.argv[2])
 def opened(token="liuhen", pin="5678", module=module):
     return HardwareKeys(module, token, pin, "example.org/liuhen")

@@ -30,6 +30,8 @@ from tests.support.witnesses import (
     size_of,
 )
 
+pytestmark = pytest.mark.shared
+
 HISTORY = History.of(20)
 LOGS = [SIGNER.verifier]
 

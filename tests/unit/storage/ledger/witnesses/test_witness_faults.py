@@ -24,6 +24,8 @@ from tests.support import witness_child
 from tests.support.ledger import SIGNER, Desk
 from tests.support.witnesses import History, WitnessProcess, classic, desk, policy_text, run_witness, size_of
 
+pytestmark = pytest.mark.shared
+
 HISTORY = History.of(30)
 HASH = hashlib.sha256(SIGNER.name.encode()).hexdigest()
 
