@@ -69,7 +69,8 @@ def _keep_share(config: pytest.Config, items: list[pytest.Item]) -> None:
         item for item in items if (mark := item.get_closest_marker("shared")) and _half(item, mark) != int(share) % 2
     ]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in set(left)]
+    gone = set(left)
+    items[:] = [item for item in items if item not in gone]
 
 
 def _half(item: pytest.Item, mark: pytest.Mark) -> int:
