@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from storage.catalogue.tables import Device
 from storage.records import JobKind
 from tests.support.taking import dock, recordings, take_in, work
 
@@ -101,7 +102,10 @@ def test_a_case_shows_what_no_device_recorded(site: Site, footage: Footage) -> N
 
 
 def test_a_listed_file_that_never_came_is_told_where_one_looks(site: Site) -> None:
-    dock(site.office, -2, {"DCIM/0002.MP4": "b" * 64})
+    office = site.office
+    with office.services.catalogue.write() as session:
+        session.add(Device(serial="LH00012", officer_id=office.users["officer"], created=office.services.clock()))
+    dock(office, -2, {"DCIM/0002.MP4": "b" * 64})
     page = site.page("officer")
     expect(page.get_by_text("1 个文件逾期未入库")).to_be_visible()
     page.get_by_text("1 个文件逾期未入库").get_by_role("link").click()
