@@ -98,8 +98,12 @@ class Files:
         return self._intake.accept(arrival, Spooled(part.path, digest, leaves))
 
     def remove_leftovers(self) -> None:
-        """What a process that died has left. A file that is being written is locked and stays."""
-        for path in self._folder.iterdir():
+        """What a process that died has left. A file that is being written is locked and stays, with its chunk hashes
+        beside it (`Intake` writes them), which come after it by name.
+        """
+        for path in sorted(self._folder.iterdir()):
+            if path.suffix and path.with_suffix("").exists():
+                continue
             with contextlib.suppress(OSError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
