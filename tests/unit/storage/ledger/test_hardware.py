@@ -11,6 +11,8 @@ import pytest
 
 from tests.support import hsm
 
+pytestmark = pytest.mark.shared
+
 START = """
 import sys
 from pathlib import Path
@@ -20,7 +22,6 @@ from storage.ledger.hardware import HardwareKeys
 from storage.ledger.keys import LogKey
 from tests.support.ledger import Desk
 
-pytestmark = pytest.mark.shared
 module, folder = Path(sys.argv[1]), Path(sys.argv[2])
 def opened(token="liuhen", pin="5678", module=module):
     return HardwareKeys(module, token, pin, "example.org/liuhen")

@@ -45,9 +45,9 @@ def client(process: WitnessProcess) -> WitnessClient:
     return WitnessClient(process.url, [Witness(f"k{number}", key) for number, key in enumerate(keys)])
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WitnessProcess]:
-    with run_witness(tmp_path_factory.mktemp("witness")) as process:
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[WitnessProcess]:
+    with run_witness(tmp_path / "witness") as process:
         yield process
 
 
@@ -112,6 +112,9 @@ def test_a_real_witness_is_led_from_size_to_size(running: WitnessProcess) -> Non
 
 
 def test_the_witness_keeps_its_connection_and_speaks_the_protocol(running: WitnessProcess) -> None:
+    leading = client(running)
+    leading.ask(HISTORY.signed(9), prove)
+    leading.close()
     with httpx.Client(base_url=running.url) as http:
         conflict = http.post("/add-checkpoint", content=HISTORY.request(1, 20))
         assert (conflict.status_code, conflict.headers["Content-Type"]) == (409, "text/x.tlog.size")
