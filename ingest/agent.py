@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ from storage.records import Digest
 PARALLEL = 12
 """Files of a station on their way at once, over all its cards: small ones wait for the server's disk together. Fewer
 than the server takes of one station (`station_bodies`)."""
+SEVERAL_BELOW = 2 << 20
+"""Bytes; smaller files go together in one request: of `SEVERAL_SIZE` bytes and `SEVERAL_FILES` files at most, as the
+server takes them."""
+SEVERAL_SIZE, SEVERAL_FILES = 8 << 20, 64
 
 Told = Callable[[str, str, int], None]
 """Hears of progress: stage ("hash" or "send"), path, bytes done so far of that file."""
@@ -200,14 +205,14 @@ class _Docking:
             if file.path not in NOTES:
                 first.setdefault(digest.sha256, file)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="dock") as pool:
-            sent = {
-                sha256: pool.submit(self._bring, file, self._digests[file], wanted[file.path])
-                for sha256, file in first.items()
-            }
+            sent: dict[str, Callable[[], Result]] = {}
+            for group in _groups(first, wanted):
+                brought = pool.submit(self._bring_group, group, wanted)
+                sent |= {sha256: partial(_of_group, brought, sha256) for sha256 in group}
             found: list[Result] = []
             for file, digest in self._digests.items():
                 found.append(
-                    self._result(file, digest, first, sent[digest.sha256].result)
+                    self._result(file, digest, first, sent[digest.sha256])
                     if file.path not in NOTES
                     else results.note(file)
                 )
@@ -222,9 +227,33 @@ class _Docking:
             return self._reread(file, digest, result)
         return result
 
-    def _bring(self, file: CardFile, digest: Digest, wanted: Wanted) -> Result:
+    def _bring_group(self, group: Mapping[str, CardFile], wanted: Mapping[str, Wanted]) -> dict[str, Result]:
+        """Several in one request, and by itself whichever of them the server did not accept with the others."""
+        receipts: dict[str, bytes] = {}
+        if len(group) > 1:
+            try:
+                with self._sending:
+                    receipts = self._client.bring_several(group, partial(self._told, "send"))
+            except (Transient, TokenEnded) as error:
+                self._seen.check()
+                return {
+                    sha256: results.failed(file, self._digests[file], error, passing=True)
+                    for sha256, file in group.items()
+                }
+            except (LiuhenError, Changed, OSError):  # whose trouble it is shows when each goes alone
+                self._seen.check()
+        return {
+            sha256: self._bring(file, self._digests[file], wanted[file.path], receipts.get(sha256))
+            for sha256, file in group.items()
+        }
+
+    def _bring(self, file: CardFile, digest: Digest, wanted: Wanted, receipt: bytes | None) -> Result:
+        """`receipt`: of a file that was brought over already, just now."""
+        whole = True
         try:
-            if wanted.kept:
+            if receipt is not None:
+                pass
+            elif wanted.kept:
                 receipt, whole = self._client.receipt(digest.sha256), False
             else:
                 with self._sending:
@@ -259,6 +288,28 @@ class _Docking:
         except (Changed, OSError) as failed:
             return card_error(file, failed)
         return error if same else card_error(file, Changed(file.path))
+
+
+def _groups(files: Mapping[str, CardFile], wanted: Mapping[str, Wanted]) -> Iterator[dict[str, CardFile]]:
+    """The files by their SHA-256, the small ones that go in one request together."""
+    group: dict[str, CardFile] = {}
+    size = 0
+    for sha256, file in files.items():
+        want = wanted[file.path]
+        if want.kept or want.upload is not None or file.size > SEVERAL_BELOW:
+            yield {sha256: file}
+            continue
+        if group and (size + file.size > SEVERAL_SIZE or len(group) == SEVERAL_FILES):
+            yield group
+            group, size = {}, 0
+        group[sha256] = file
+        size += file.size
+    if group:
+        yield group
+
+
+def _of_group(brought: Future[dict[str, Result]], sha256: str) -> Result:
+    return brought.result()[sha256]
 
 
 def check_subject(receipt: VerifiedReceipt, digest: Digest) -> None:

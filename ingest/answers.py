@@ -24,9 +24,10 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
-        return json_response(
-            self.status, {"error": {"code": self.code, "zh": self.zh, "en": self.en}}, headers=self.headers
-        )
+        return json_response(self.status, {"error": self.as_json()}, headers=self.headers)
+
+    def as_json(self) -> dict[str, str]:
+        return {"code": self.code, "zh": self.zh, "en": self.en}
 
 
 def busy(status: int, code: str, zh: str, en: str) -> HttpError:

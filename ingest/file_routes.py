@@ -1,9 +1,10 @@
-"""`POST /files` over HTTP: one whole small file in, its receipt out."""
+"""`POST /files` over HTTP: whole small files in, their receipts out. One by its name, or several by their digests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -11,17 +12,20 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ingest import body, refusals, tus_headers
+from ingest import body, tus_headers
+from ingest.answers import HttpError, json_response
 from ingest.body import Pace
 from ingest.callers import Caller
 from ingest.digest import PIECE
-from ingest.files import Files, Part
+from ingest.files import MAX_FILES, Batch, Files
 from ingest.turns import Turns
-from storage.catalogue.tables import DockedFile
 from storage.durable import disk_error
 
 THREADS = 16
 RECEIPT_TYPE = "text/plain; charset=utf-8"
+SEVERAL = "Liuhen-Files"
+"""The header that names the files of a request by their SHA-256, in the order of their bytes, with spaces between."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
 
 
@@ -38,36 +42,45 @@ class FileRoute:
     async def post(self, request: Request) -> Response:
         """Raises HttpError, LiuhenError or Interrupted."""
         tus_headers.check(request.headers)
-        token, path = tus_headers.bearer(request.headers), tus_headers.metadata(request.headers).get("path", "")
+        token = tus_headers.bearer(request.headers)
         length = tus_headers.number(request.headers, "Content-Length")
-        caller, listed, part = await self._run(partial(self._begin, token, path, length))
+        if SEVERAL in request.headers:
+            digests = _digests(request.headers[SEVERAL])
+            answers = await self._bring(request, token, lambda caller: self._files.begin(caller, digests, length))
+            return json_response(200, {"files": [_told(*each) for each in zip(digests, answers, strict=True)]})
+        path = tus_headers.metadata(request.headers).get("path", "")
+        (answer,) = await self._bring(request, token, lambda caller: self._files.begin_one(caller, path, length))
+        if isinstance(answer, HttpError):
+            raise answer
+        return Response(answer, 201, {"Cache-Control": "no-store"}, RECEIPT_TYPE)
+
+    async def _bring(
+        self, request: Request, token: str, begin: Callable[[Caller], Batch]
+    ) -> Sequence[bytes | HttpError]:
+        caller, batch = await self._run(partial(self._begin, token, begin))
         try:
             with self._turns.taken(caller.key):
-                receipt = await self._take(request, caller, listed, part)
+                return await self._take(request, caller, batch)
         finally:
-            part.close()
-        headers = {"Liuhen-Receipt": f"/api/receipts/{listed.sha256}", "Cache-Control": "no-store"}
-        return Response(receipt, 201, headers, RECEIPT_TYPE)
+            batch.close()
 
-    def _begin(self, token: str, path: str, length: int) -> tuple[Caller, DockedFile, Part]:
+    def _begin(self, token: str, begin: Callable[[Caller], Batch]) -> tuple[Caller, Batch]:
         caller = self._authorise(token)
-        return caller, *self._files.begin(caller, path, length)
+        return caller, begin(caller)
 
-    async def _take(self, request: Request, caller: Caller, listed: DockedFile, part: Part) -> bytes:
-        came = 0
+    async def _take(self, request: Request, caller: Caller, batch: Batch) -> Sequence[bytes | HttpError]:
         while True:
             content, more = await body.piece(request.receive, self._pace, self._turns.piece(PIECE))
-            came += len(content)
-            if came > listed.size:
-                raise refusals.over_long()
             if not more:
-                return await self._run(partial(self._finish, caller, listed, part, content))
-            await self._run(partial(part.write, content))
+                return await self._run(partial(self._finish, caller, batch, content))
+            await self._run(partial(batch.write, content))
             del content  # not held while the next one comes
 
-    def _finish(self, caller: Caller, listed: DockedFile, part: Part, rest: bytes) -> bytes:
-        part.write(rest)
-        return self._files.finish(caller, listed, part)
+    def _finish(self, caller: Caller, batch: Batch, rest: bytes) -> Sequence[bytes | HttpError]:
+        batch.write(rest)
+        answers = self._files.finish(caller, batch)
+        batch.close()  # here, not where all connections wait for it
+        return answers
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         """Blocking work in a thread. A cancelled request waits for it: its file must not be closed under it."""
@@ -79,3 +92,22 @@ class FileRoute:
             raise
         except OSError as error:
             raise disk_error(error) from error
+
+
+def _digests(given: str) -> list[str]:
+    """Raises HttpError 400."""
+    digests = given.split(" ")
+    if not all(map(_DIGEST.fullmatch, digests)) or len(set(digests)) < len(digests) or len(digests) > MAX_FILES:
+        raise HttpError(
+            400,
+            "bad-header",
+            f"请求头 {SEVERAL} 应为至多 {MAX_FILES} 个互不相同的 SHA-256（小写十六进制），以空格分隔。",
+            f"the header {SEVERAL} must be at most {MAX_FILES} different SHA-256 in lower-case hex, with single spaces",
+        )
+    return digests
+
+
+def _told(sha256: str, answer: bytes | HttpError) -> dict[str, object]:
+    if isinstance(answer, HttpError):
+        return {"sha256": sha256, "error": answer.as_json()}
+    return {"sha256": sha256, "receipt": answer.decode()}

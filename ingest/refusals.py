@@ -107,6 +107,15 @@ def over_long() -> HttpError:
     )
 
 
+def cut_short() -> HttpError:
+    return HttpError(
+        400,
+        "cut-short",
+        "收到的数据少于声明的长度，未接收；请重新发送。",
+        "the body is shorter than the files that it brings; nothing was taken: send it again",
+    )
+
+
 def headers_too_large(limit: int) -> HttpError:
     return HttpError(
         431,

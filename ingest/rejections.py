@@ -58,7 +58,7 @@ def adopt_notes(catalogue: Catalogue, spool: Path, before: datetime) -> int:
         row = _noted(notes[name].read_bytes())
         if row is None or row.id != name or row.made >= before:
             continue
-        if not (folder / name).exists() and not _rescued(spool / "files" / name, folder / name):
+        if not (folder / name).exists() and not _rescued(spool, folder / name):
             durable.remove(notes[name])
             continue
         with catalogue.write() as session:
@@ -67,14 +67,17 @@ def adopt_notes(catalogue: Catalogue, spool: Path, before: datetime) -> int:
     return made
 
 
-def _rescued(spooled: Path, target: Path) -> bool:
-    try:
-        durable.adopt(spooled, target)
-    except Transient:
-        if spooled.exists():
-            raise
-        return False
-    return True
+def _rescued(spool: Path, target: Path) -> bool:
+    """Whether the bytes were still in the folder of the request that brought them."""
+    for spooled in (spool / "files").glob(f"*/{target.name}"):
+        try:
+            durable.adopt(spooled, target)
+        except Transient:
+            if spooled.exists():
+                raise
+        else:
+            return True
+    return False
 
 
 def _record_found(session: Session, row: Rejection) -> None:

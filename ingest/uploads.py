@@ -7,7 +7,7 @@ A crash between any two steps leaves an upload that goes on from its committed o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -113,6 +113,16 @@ class Uploads:
         if found is None:
             raise refusals.not_listed(path)
         return found
+
+    def listed_by_digest(self, caller: Caller, digests: Sequence[str]) -> list[DockedFile]:
+        """The lines of the caller's manifest with these SHA-256, one for each. Raises HttpError 422."""
+        mine = select(DockedFile).where(DockedFile.docking_id == caller.docking, DockedFile.sha256.in_(digests))
+        with self._catalogue.read() as session:
+            found = {row.sha256: row for row in session.scalars(mine.order_by(DockedFile.path.desc()))}
+        for digest in digests:
+            if digest not in found:
+                raise refusals.not_listed(digest)
+        return [found[digest] for digest in digests]
 
     def create_unlisted(self, person: Person, file: Unlisted, length: int) -> Upload:
         """Register an upload of a file from a browser. Raises HttpError."""

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import select
@@ -74,14 +75,22 @@ class Intake:
         `file.path` is not consumed: the door removes it afterwards. Raises Transient (try again, nothing was
         acknowledged) or IntegrityError.
         """
-        sha256 = file.digest.sha256
-        event_id, receipt = self._known(sha256) or (None, None)
-        if receipt is not None:
-            return receipt
-        if event_id is None:
-            self._keep(file)
-            event_id = self._registering.do((arrival, file.digest))
-        return self._receipt(sha256, event_id)
+        return self.accept_all([(arrival, file)])[0]
+
+    def accept_all(self, files: Sequence[tuple[Arrival, Spooled]]) -> list[bytes]:
+        """As `accept`, several that came together: their receipts, or an error that counts for all of them."""
+        if not files:
+            return []
+        known = self._known([file.digest.sha256 for _, file in files])
+        new = [(arrival, file) for arrival, file in files if file.digest.sha256 not in known]
+        events = {sha256: event_id for sha256, (event_id, receipt) in known.items() if receipt is None}
+        if new:
+            self._keep([file for _, file in new])
+            events |= self._registering.do([(arrival, file.digest) for arrival, file in new])
+        made = {sha256: receipt for sha256, (_, receipt) in known.items() if receipt is not None}
+        if events:
+            made |= self._make(events)
+        return [made[file.digest.sha256] for _, file in files]
 
     def register(self, session: Session, files: Sequence[tuple[Arrival, Digest]]) -> Mapping[str, str]:
         """See `Originals.register`: the rows alone, for files that are stored."""
@@ -97,44 +106,49 @@ class Intake:
 
     def receipt(self, sha256: str) -> bytes:
         """The original's receipt: the one first given, or, when no one got it yet, the one made now."""
-        known = self._known(sha256)
-        if known is None:
+        if (known := self._known([sha256]).get(sha256)) is None:
             raise LookupError(sha256)
         event_id, receipt = known
-        return receipt or self._receipt(sha256, event_id)
+        return receipt or self._make({sha256: event_id})[sha256]
 
-    def _known(self, sha256: str) -> tuple[str, bytes | None] | None:
-        """The original's event and its receipt, if one was given; None when it is no original yet."""
+    def _known(self, digests: Sequence[str]) -> dict[str, tuple[str, bytes | None]]:
+        """Of those that are originals: the event, and the receipt if one was given."""
+        query = select(Original.sha256, Original.event_id, Original.receipt).where(Original.sha256.in_(digests))
         with self._catalogue.read() as session:
-            row = session.execute(select(Original.event_id, Original.receipt).where(Original.sha256 == sha256)).first()
-        if row is not None and row.receipt is not None:
+            found = {row.sha256: (row.event_id, row.receipt) for row in session.execute(query)}
+        if any(receipt is not None for _, receipt in found.values()):
             self._catalogue.settle()  # who made it may still wait for the disk
-        return None if row is None else (row.event_id, row.receipt)
+        return found
 
-    def _receipt(self, sha256: str, event_id: str) -> bytes:
-        self._sequencer.wait(event_id, timeout=RECEIPT_WAIT)
-        return self._receipting.do((sha256, event_id))
+    def _make(self, events: Mapping[str, str]) -> Mapping[str, bytes]:
+        """Receipts by SHA-256, of originals with these events."""
+        for event_id in events.values():
+            self._sequencer.wait(event_id, timeout=RECEIPT_WAIT)
+        return self._receipting.do(events)
 
-    def _register(self, files: Sequence[tuple[Arrival, Digest]]) -> Sequence[str]:
+    def _register(self, asked: Sequence[Sequence[tuple[Arrival, Digest]]]) -> Sequence[Mapping[str, str]]:
+        """The events of all files that are asked for, to each who asks."""
         with self._catalogue.write() as session:
-            events = self.register(session, files)
+            events = self.register(session, list(chain.from_iterable(asked)))
         self._sequencer.notify()
-        return [events[digest.sha256] for _, digest in files]
+        return [events] * len(asked)
 
-    def _make_receipts(self, originals: Sequence[tuple[str, str]]) -> Sequence[bytes]:
-        made = self._sequencer.receipts([event_id for _, event_id in originals])
+    def _make_receipts(self, asked: Sequence[Mapping[str, str]]) -> Sequence[Mapping[str, bytes]]:
+        events = {sha256: event_id for each in asked for sha256, event_id in each.items()}
+        made = self._sequencer.receipts(list(events.values()))
         with self._catalogue.write() as session:
-            kept = receipts.keep(session, {sha256: made[event_id] for sha256, event_id in originals})
-        return [kept[sha256] for sha256, _ in originals]
+            kept = receipts.keep(session, {sha256: made[event_id] for sha256, event_id in events.items()})
+        return [kept] * len(asked)
 
-    def _keep(self, file: Spooled) -> None:
+    def _keep(self, files: Sequence[Spooled]) -> None:
         if self._tiers[RetentionClass.FIVE_YEARS].shares_waits:
-            self._storing.do(file)
+            self._storing.do(files)
         else:
-            self._store([file])
+            self._store([files])
 
-    def _store(self, files: Sequence[Spooled]) -> Sequence[None]:
+    def _store(self, asked: Sequence[Sequence[Spooled]]) -> Sequence[None]:
         until = lock_until(RetentionClass.FIVE_YEARS, self._clock(), self._retention)
+        files = list(chain.from_iterable(asked))
         blobs: list[Blob] = []
         for file in files:
             leaves, sha256 = _leaves(file), file.digest.sha256
@@ -147,7 +161,7 @@ class Intake:
         self._tiers[RetentionClass.FIVE_YEARS].put_all(blobs, retain_until=until)
         for file in files:
             _leaves(file).unlink()
-        return [None] * len(files)
+        return [None] * len(asked)
 
 
 def _leaves(file: Spooled) -> Path:

@@ -63,7 +63,7 @@ WHOLE = [
     "before:blob-names:2",
     "after:blob-names:2",
 ]
-"""Steps of a small file that comes in one request."""
+"""Steps of small files that come in one request."""
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +113,12 @@ def test_a_killed_intake_ends_whole(launcher: Launcher, tmp_path: Path, card: Ca
     check_kept(data, card, key, before)
 
 
+@pytest.mark.parametrize("files", [1, 3])
 @pytest.mark.parametrize("step", WHOLE)
-def test_a_killed_intake_of_a_whole_file_ends_whole(launcher: Launcher, tmp_path: Path, step: str) -> None:
+def test_a_killed_intake_of_whole_files_ends_whole(launcher: Launcher, tmp_path: Path, step: str, files: int) -> None:
     data = tmp_path / "data"
     key = enrol(data, tmp_path)
-    card = make_card(tmp_path, {"LH00012_0001.JPG": os.urandom(1_500_000)})
+    card = make_card(tmp_path, {f"LH00012_000{number}.JPG": os.urandom(1_500_000 // files) for number in range(files)})
     with launcher.server(data, break_at=step) as server:
         try:
             interrupted = not dock(server.url, key, tmp_path / "state", card, patience=0.1).safe

@@ -175,7 +175,7 @@ def _steps() -> dict[str, tuple[Any, str]]:
         "blob-put": (LocalBlobStore, "put_all"),
         "blob-names": (durable, "_rename"),
         "register": (Originals, "register"),
-        "accept": (Intake, "accept"),
+        "accept": (Intake, "accept_all"),
         "tiles": (Sequencer, "_write_tiles"),
         "guard": (FileGuard, "advance"),
         "publish": (Sequencer, "_publish"),

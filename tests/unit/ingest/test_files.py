@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ingest.files import Part
+from ingest.files import Batch
 from ingest.server import make_files, make_uploads
 from pipeline.bootstrap import wire
 from pipeline.settings import Settings
@@ -14,11 +14,15 @@ def test_leftovers_go_and_what_is_being_written_stays_with_its_hashes(tmp_path: 
     services = wire(Settings(data=tmp_path / "data", min_free=0))
     folder = services.settings.spool / "files"
     files = make_files(services, make_uploads(services))
-    for name in ("left", "left.leaves", "alone.leaves", "live.leaves"):
+    (folder / "left").mkdir()
+    for name in ("left/part", "left/part.leaves", "stray"):
         (folder / name).write_bytes(b"bytes")
-    live = Part(folder / "live", sm3=False)
+    live = Batch([], folder / "live", sm3=False)
+    (folder / "live" / "part.leaves").write_bytes(b"bytes")
     files.remove_leftovers()
-    assert sorted(path.name for path in folder.iterdir()) == ["live", "live.leaves"]
+    assert [path.name for path in folder.iterdir()] == ["live"]
+    assert (folder / "live" / "part.leaves").exists()
+    live.close()
     live.close()
     files.remove_leftovers()
     assert list(folder.iterdir()) == []
