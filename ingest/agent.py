@@ -38,7 +38,7 @@ than the server takes of one station (`station_bodies`)."""
 SEVERAL_BELOW = 2 << 20
 """Bytes; smaller files go together in one request: of `SEVERAL_SIZE` bytes and `SEVERAL_FILES` files at most, as the
 server takes them."""
-SEVERAL_SIZE, SEVERAL_FILES = 8 << 20, 64
+SEVERAL_SIZE, SEVERAL_FILES = 16 << 20, 64
 
 Told = Callable[[str, str, int], None]
 """Hears of progress: stage ("hash" or "send"), path, bytes done so far of that file."""

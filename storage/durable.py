@@ -14,11 +14,14 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from storage import filesystem
 from storage.errors import Transient
 
+MANY = 16
+"""Files from which on they are made durable as a whole file system: that waits for the bytes of others as well."""
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp", re.DOTALL)  # as `_temporary_beside` names them
 
 
@@ -93,7 +96,9 @@ def adopt(source: Path, target: Path, *, mode: int = 0o444) -> None:
 def land(contents: Mapping[Path, bytes], files: Mapping[Path, Path], *, mode: int = 0o444) -> None:
     """`write_all` the contents, then `adopt` the files (target: source): no target before all contents are durable.
 
-    What waits for the disk waits for all of them together: thrice, however many there are. Raises Transient.
+    All on one file system. What waits for the disk waits for all of them together: thrice, however many there are. What
+    is durable is let go from memory: a card's ten thousand files must not push out what the machine works with.
+    Raises Transient.
     """
     written = {target: _temporary_beside(target) for target in contents}
     adopted = {target: _temporary_beside(target) for target in files}
@@ -105,12 +110,13 @@ def land(contents: Mapping[Path, bytes], files: Mapping[Path, Path], *, mode: in
             _write_open(written[target], content)
         for target, source in files.items():
             _link_or_copy(source, adopted[target])
-        for temporary in (*adopted.values(), *written.values()):
-            _sync_file(temporary)
-        _rename(written)
-        for temporary in adopted.values():
-            temporary.chmod(mode)
-        _rename(adopted)
+        with _syncing([*adopted.values(), *written.values()]) as sync_names:
+            _rename(written)
+            sync_names(written)
+            for temporary in adopted.values():
+                temporary.chmod(mode)
+            _rename(adopted)
+            sync_names(adopted)
     except OSError as error:
         for temporary in (*written.values(), *adopted.values()):
             temporary.unlink(missing_ok=True)
@@ -133,16 +139,40 @@ def _sync_file(file: Path) -> None:
     handle = os.open(file, os.O_RDONLY)
     try:
         os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)
 
 
 def _rename(temporaries: Mapping[Path, Path]) -> None:
-    """Each to its target, durably."""
+    """Each to its target."""
     for target, temporary in temporaries.items():
         temporary.replace(target)
         temporary.unlink(missing_ok=True)  # a name of the very file that `target` is already stays (rename(2))
-    for directory in {target.parent for target in temporaries}:
+
+
+@contextlib.contextmanager
+def _syncing(files: Sequence[Path]) -> Iterator[Callable[[Iterable[Path]], None]]:
+    """Make the files durable; gives what then makes names durable.
+
+    Many at once with their file system as a whole, which waits for the disk once and not for each file and each folder.
+    That says nothing of writes that failed earlier, so the files are asked one by one as well: it costs little when
+    nothing is left to write.
+    """
+    if len(files) < MANY or not filesystem.tells_errors():
+        for file in files:
+            _sync_file(file)
+        yield _sync_parents
+        return
+    with filesystem.FileSystem(files[0].parent) as disk:
+        disk.sync()
+        for file in files:
+            _sync_file(file)
+        yield lambda _: disk.sync()
+
+
+def _sync_parents(names: Iterable[Path]) -> None:
+    for directory in {name.parent for name in names}:
         sync_directory(directory)
 
 

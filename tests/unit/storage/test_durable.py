@@ -4,12 +4,15 @@ import os
 import resource
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from storage import durable
 from storage.errors import Transient
+from storage.filesystem import FileSystem
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path: Path) -> None:
@@ -162,3 +165,78 @@ def test_what_lands_together_leaves_nothing_when_the_disk_fails(
     with pytest.raises(Transient):
         durable.land({folder / "lock": b"{}"}, {folder / "blob": source})
     assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the disk was asked for, in order."""
+    steps: list[str] = []
+    real_fsync, real_sync, real_replace = os.fsync, FileSystem.sync, Path.replace
+
+    def fsync(handle: int) -> None:
+        steps.append("directory" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        real_fsync(handle)
+
+    def sync(self: FileSystem) -> None:
+        steps.append("all")
+        real_sync(self)
+
+    def replace(self: Path, target: Path) -> Path:
+        steps.append(target.name.rstrip("0123456789"))
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(FileSystem, "sync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    return steps
+
+
+def many(tmp_path: Path) -> tuple[dict[Path, bytes], dict[Path, Path]]:
+    (tmp_path / "store").mkdir()
+    for number in range(durable.MANY):
+        (tmp_path / f"spooled{number}").write_bytes(b"bytes %d" % number)
+    locks = {tmp_path / "store" / f"lock{number}": b"{}" for number in range(durable.MANY)}
+    files = {tmp_path / "store" / f"blob{number}": tmp_path / f"spooled{number}" for number in range(durable.MANY)}
+    return locks, files
+
+
+def test_many_land_with_three_waits_for_the_disk_in_the_same_order(tmp_path: Path, synced: list[str]) -> None:
+    locks, files = many(tmp_path)
+    durable.land(locks, files)
+    assert [name for name, _ in groupby(synced)] == ["all", "file", "lock", "all", "blob", "all"]
+    assert synced.count("file") == 2 * durable.MANY, "each is asked for its own errors as well"
+    assert all(path.read_bytes() == source.read_bytes() for path, source in files.items())
+
+
+def test_an_older_kernel_is_asked_file_by_file(
+    tmp_path: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = SimpleNamespace(release="4.18.0-553.el8_10.x86_64")
+    monkeypatch.setattr(os, "uname", lambda: older)
+    durable.land(*many(tmp_path))
+    assert [name for name, _ in groupby(synced)] == ["file", "lock", "directory", "blob", "directory"]
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_of_many_nothing_is_acknowledged_when_the_disk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    calls = iter(range(1, 4))
+
+    def sync(self: FileSystem) -> None:
+        if next(calls) == failing:
+            raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(FileSystem, "sync", sync)
+    locks, files = many(tmp_path)
+    with pytest.raises(Transient):
+        durable.land(locks, files)
+    assert not [path for path in (tmp_path / "store").iterdir() if path.suffix == ".tmp"]
+    assert failing > 2 or not any(path.exists() for path in files)
+
+
+def test_a_file_system_that_is_synced_says_what_failed(tmp_path: Path) -> None:
+    with FileSystem(tmp_path) as disk:
+        disk.sync()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        disk.sync()
