@@ -118,7 +118,7 @@ class Uploads:
         """The lines of the caller's manifest with these SHA-256, one for each. Raises HttpError 422."""
         mine = select(DockedFile).where(DockedFile.docking_id == caller.docking, DockedFile.sha256.in_(digests))
         with self._catalogue.read() as session:
-            found = {row.sha256: row for row in session.scalars(mine.order_by(DockedFile.path.desc()))}
+            found = {row.sha256: row for row in session.scalars(mine)}
         for digest in digests:
             if digest not in found:
                 raise refusals.not_listed(digest)

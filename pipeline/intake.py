@@ -85,12 +85,19 @@ class Intake:
         new = [(arrival, file) for arrival, file in files if file.digest.sha256 not in known]
         events = {sha256: event_id for sha256, (event_id, receipt) in known.items() if receipt is None}
         if new:
-            self._keep([file for _, file in new])
+            self.keep([file for _, file in new])
             events |= self._registering.do([(arrival, file.digest) for arrival, file in new])
         made = {sha256: receipt for sha256, (_, receipt) in known.items() if receipt is not None}
         if events:
             made |= self._make(events)
         return [made[file.digest.sha256] for _, file in files]
+
+    def keep(self, files: Sequence[Spooled]) -> None:
+        """The bytes alone, durably in the store: nothing is known of them yet. Raises as `accept` does."""
+        if self._tiers[RetentionClass.FIVE_YEARS].shares_waits:
+            self._storing.do(files)
+        else:
+            self._store([files])
 
     def register(self, session: Session, files: Sequence[tuple[Arrival, Digest]]) -> Mapping[str, str]:
         """See `Originals.register`: the rows alone, for files that are stored."""
@@ -139,12 +146,6 @@ class Intake:
         with self._catalogue.write() as session:
             kept = receipts.keep(session, {sha256: made[event_id] for sha256, event_id in events.items()})
         return [kept] * len(asked)
-
-    def _keep(self, files: Sequence[Spooled]) -> None:
-        if self._tiers[RetentionClass.FIVE_YEARS].shares_waits:
-            self._storing.do(files)
-        else:
-            self._store([files])
 
     def _store(self, asked: Sequence[Sequence[Spooled]]) -> Sequence[None]:
         until = lock_until(RetentionClass.FIVE_YEARS, self._clock(), self._retention)

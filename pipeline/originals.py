@@ -19,7 +19,7 @@ from pipeline.continuity.series import SeriesKey, series_key
 from pipeline.policy import RetentionPolicy
 from storage.catalogue import custody
 from storage.catalogue import jobs as job_table
-from storage.catalogue.assignments import officer_at
+from storage.catalogue.assignments import Wearers
 from storage.catalogue.tables import Docking, Original, Recording, Station
 from storage.clock import new_id
 from storage.records import Actor, CustodyEvent, Digest, JobKind, RetentionClass
@@ -85,9 +85,11 @@ class Originals:
         shots = {each.shot: each.arrival for each in files}
         where = tuple_(Recording.device_serial, Recording.series).in_(list(shots))
         found = {(row.device_serial, row.series): row for row in session.scalars(select(Recording).where(where))}
+        wearers = Wearers(session, {serial for serial, _ in shots})
         for shot, arrival in shots.items():
             if shot not in found:
-                found[shot] = self._recording(session, arrival, shot[1], now, new_id())
+                found[shot] = self._recording(wearers, arrival, shot[1], now, new_id())
+                session.add(found[shot])
         session.flush()
         return found
 
@@ -107,7 +109,9 @@ class Originals:
             taken = select(Recording.id).where(Recording.device_serial == arrival.device, Recording.series == series)
             if session.scalar(taken) is not None:
                 series = f"{series} {recording_id}"
-            recording = self._recording(session, arrival, series, event.time, recording_id)
+            wearers = Wearers(session, [arrival.device])
+            recording = self._recording(wearers, arrival, series, event.time, recording_id)
+            session.add(recording)
             session.flush()
         session.add(
             Original(
@@ -133,20 +137,18 @@ class Originals:
         return f"{key.key} {(arrival.modified or now).astimezone(self._zone):%Y-%m-%d}"
 
     def _recording(
-        self, session: Session, arrival: Arrival, series: str, now: datetime, recording_id: str
+        self, wearers: Wearers, arrival: Arrival, series: str, now: datetime, recording_id: str
     ) -> Recording:
-        recording = Recording(
+        return Recording(
             id=recording_id,
             series=series,
             device_serial=arrival.device,
-            officer_id=officer_at(session, arrival.device, arrival.modified or now),
+            officer_id=wearers.at(arrival.device, arrival.modified or now),
             station_id=arrival.station,
             retention=RetentionClass.FIVE_YEARS.value,
             keep_until=keep_until(RetentionClass.FIVE_YEARS, now, self._retention),
             received=now,
         )
-        session.add(recording)
-        return recording
 
 
 def _known(session: Session, digests: set[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from storage.catalogue.tables import Assignment, Device, DockedFile, Original, Recording, Utc
@@ -17,14 +17,26 @@ def valid_at(session: Session, serial: str, moment: datetime) -> Assignment | No
     return session.scalars(_newest(select(Assignment), serial).where(Assignment.since <= moment).limit(1)).first()
 
 
+class Wearers:
+    """Who wore which of these devices when: read once, for many questions."""
+
+    def __init__(self, session: Session, serials: Collection[str]) -> None:
+        self._rows = history(session, serials)
+        unknown = [serial for serial in serials if serial not in self._rows]  # only the present wearer is kept
+        query = select(Device.serial, Device.officer_id).where(Device.serial.in_(unknown))
+        self._present = {row.serial: row.officer_id for row in session.execute(query)} if unknown else {}
+
+    def at(self, serial: str, moment: datetime) -> str | None:
+        """Identifier of the officer who wore the device at `moment`; None: nobody, or not known."""
+        for row in self._rows.get(serial, ()):
+            if row.since <= moment:
+                return row.officer_id
+        return self._present.get(serial)
+
+
 def officer_at(session: Session, serial: str, moment: datetime) -> str | None:
-    """Identifier of the officer who wore the device at `moment`; None: nobody, or not known."""
-    valid = _newest(select(Assignment.officer_id), serial).where(Assignment.since <= moment).limit(1)
-    if (row := session.execute(valid).first()) is not None:
-        officer: str | None = row[0]
-        return officer
-    never = ~exists().where(Assignment.device_serial == Device.serial)  # only the present wearer is kept
-    return session.scalar(select(Device.officer_id).where(Device.serial == serial, never))
+    """See `Wearers.at`."""
+    return Wearers(session, [serial]).at(serial, moment)
 
 
 def is_kept(session: Session, serial: str) -> bool:

@@ -211,9 +211,12 @@ class DockedFile(Base):
     path: Mapped[str] = mapped_column(String(1024), primary_key=True)
     device_serial: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
-    sha256: Mapped[str] = mapped_column(index=True)
+    sha256: Mapped[str]
     modified: Mapped[datetime]
-    __table_args__ = (Index("docked_files_device", "device_serial", "path"),)
+    __table_args__ = (
+        Index("docked_files_device", "device_serial", "path"),
+        Index("docked_files_digest", "sha256", "docking_id"),
+    )
 
 
 class Upload(Base):

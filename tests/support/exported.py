@@ -214,7 +214,7 @@ def _receive(bureau: Bureau, folder: Path, name: str, size: int) -> Digest:
     intake = Intake(bureau.catalogue, bureau.tiers, bureau.sequencer, bureau.policy.retention, bureau.clock)
     arrival = Arrival(name, "LH00012", Actor("station", "ST-01"), station="ST-01", docking="d1")
     spooled = Spooled(path, digest, bytes(hasher.leaves))
-    intake._store([spooled])
+    intake.keep([spooled])
     with bureau.catalogue.write() as session:
         intake.register(session, [(arrival, digest)])
         bureau.recording = session.get_one(Original, digest.sha256).recording_id

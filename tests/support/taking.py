@@ -30,7 +30,7 @@ def take_in(
     hasher.update(spool.read_bytes())
     digest, leaves = hasher.finish()
     arrival = Arrival(f"{folder}/{file.name}", device, STATION, docking=docking)
-    office.services.intake._store([Spooled(spool, digest, leaves)])
+    office.services.intake.keep([Spooled(spool, digest, leaves)])
     with office.services.catalogue.write() as session:
         office.services.intake.register(session, [(arrival, digest)])
     spool.unlink()

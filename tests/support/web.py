@@ -170,7 +170,7 @@ def keep(
     spool.write_bytes(content)
     leaf = merkle.leaf_hash(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    made.services.intake._store([Spooled(spool, Digest(sha256, leaf.hex(), len(content)), leaf)])
+    made.services.intake.keep([Spooled(spool, Digest(sha256, leaf.hex(), len(content)), leaf)])
     arrival = Arrival(path=name, device=device, actor=Actor("station", "ST-01"))
     with made.services.catalogue.write() as session:
         made.services.intake.register(session, [(arrival, Digest(sha256, leaf.hex(), len(content)))])

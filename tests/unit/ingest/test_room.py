@@ -223,16 +223,17 @@ def test_rejected_whole_files_count_and_those_beyond_are_not_kept(opened: Opened
     caller, files = office.caller("ST-01"), make_files(office.services, office.uploads)
     codes = []
     for _ in range(5):
-        listed, part = files.begin(caller, "a", len(DATA))
-        part.write(b"x" * len(DATA))
-        with pytest.raises(HttpError) as refused:
-            files.finish(caller, listed, part)
-        part.close()
-        codes.append(refused.value.code)
+        batch = files.begin_one(caller, "a", len(DATA))
+        batch.write(b"x" * len(DATA))
+        (answer,) = files.finish(caller, batch)
+        batch.close()
+        assert isinstance(answer, HttpError)
+        codes.append(answer.code)
     assert codes == ["digest-mismatch"] * 3 + ["quota"] * 2
     apart = office.services.settings.spool / "rejected"
     assert len([path for path in apart.iterdir() if not path.suffix]) == 3
-    listed, part = files.begin(caller, "a", len(DATA))  # what is right still comes in
-    part.write(DATA)
-    assert files.finish(caller, listed, part)
-    part.close()
+    batch = files.begin_one(caller, "a", len(DATA))  # what is right still comes in
+    batch.write(DATA)
+    (answer,) = files.finish(caller, batch)
+    assert isinstance(answer, bytes)
+    batch.close()

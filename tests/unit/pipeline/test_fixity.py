@@ -51,7 +51,7 @@ def store_original(office: Bureau, content: bytes, name: str = "A.MP4") -> None:
     hasher.update(content)
     root = hasher.finish().hex()
     digest = Digest(hashlib.sha256(content).hexdigest(), root, len(content))
-    office.services.intake._store([Spooled(spool, digest, bytes(hasher.leaves))])
+    office.services.intake.keep([Spooled(spool, digest, bytes(hasher.leaves))])
     with office.services.catalogue.write() as session:
         office.services.intake.register(session, [(Arrival(name, "LH1", Actor("station", "ST-01")), digest)])
     spool.unlink()

@@ -48,6 +48,9 @@ def _columns() -> None:
         uploads.create_foreign_key("uploads_user", "users", ["user_id"], ["id"])
         uploads.create_index("ix_uploads_user_id", ["user_id"])
         uploads.create_index("ix_uploads_state", ["state"])
+    with op.batch_alter_table("docked_files") as files:
+        files.drop_index("ix_docked_files_sha256")
+        files.create_index("docked_files_digest", ["sha256", "docking_id"])
 
 
 def _stations() -> None:
