@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -32,7 +33,7 @@ from storage.ledger.sequencer import Sequencer
 from storage.records import Actor, CustodyEvent
 
 TOKEN_LIFE = timedelta(hours=72)
-AT_ONCE = 500  # digests in one query; SQLite takes 32,766 parameters at most
+AT_ONCE = 500  # rows or digests in one question; SQLite takes 32,766 parameters at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Dockings:
             return docking.id
 
     def _add_files(self, session: Session, docking: Docking, manifest: Manifest) -> None:
-        rows = [
+        rows = (
             {
                 "docking_id": docking.id,
                 "path": line.path,
@@ -153,9 +154,9 @@ class Dockings:
             }
             for line in manifest.files
             if not line.not_uploaded  # nobody waits for it; it stands in the manifest
-        ]
-        if rows:
-            session.execute(insert(DockedFile), rows)
+        )
+        while some := list(islice(rows, AT_ONCE)):  # a card's ten thousand at once would take memory for nothing
+            session.execute(insert(DockedFile), some)
 
     def _add_device(self, session: Session, manifest: Manifest) -> bool:
         """A camera nobody registered is taken all the same, and marked as new in the ledger."""

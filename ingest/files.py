@@ -52,6 +52,7 @@ class Part:
 
     def close(self) -> None:
         if self._handle >= 0:
+            os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)  # begins to write it to the disk, unwaited for
             os.close(self._handle)
             self._handle = -1
 
