@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -47,16 +47,18 @@ class FileRoute:
         if SEVERAL in request.headers:
             digests = _digests(request.headers[SEVERAL])
             answers = await self._bring(request, token, lambda caller: self._files.begin(caller, digests, length))
-            return json_response(200, {"files": [_told(*each) for each in zip(digests, answers, strict=True)]})
+            return json_response(200, {"files": [_told(sha256, answers[sha256]) for sha256 in digests]})
         path = tus_headers.metadata(request.headers).get("path", "")
-        (answer,) = await self._bring(request, token, lambda caller: self._files.begin_one(caller, path, length))
+        answers = await self._bring(request, token, lambda caller: self._files.begin_one(caller, path, length))
+        ((sha256, answer),) = answers.items()
         if isinstance(answer, HttpError):
             raise answer
-        return Response(answer, 201, {"Cache-Control": "no-store"}, RECEIPT_TYPE)
+        headers = {"Liuhen-Receipt": f"/api/receipts/{sha256}", "Cache-Control": "no-store"}
+        return Response(answer, 201, headers, RECEIPT_TYPE)
 
     async def _bring(
         self, request: Request, token: str, begin: Callable[[Caller], Batch]
-    ) -> Sequence[bytes | HttpError]:
+    ) -> Mapping[str, bytes | HttpError]:
         caller, batch = await self._run(partial(self._begin, token, begin))
         try:
             with self._turns.taken(caller.key):
@@ -68,7 +70,7 @@ class FileRoute:
         caller = self._authorise(token)
         return caller, begin(caller)
 
-    async def _take(self, request: Request, caller: Caller, batch: Batch) -> Sequence[bytes | HttpError]:
+    async def _take(self, request: Request, caller: Caller, batch: Batch) -> Mapping[str, bytes | HttpError]:
         while True:
             content, more = await body.piece(request.receive, self._pace, self._turns.piece(PIECE))
             if not more:
@@ -76,7 +78,7 @@ class FileRoute:
             await self._run(partial(batch.write, content))
             del content  # not held while the next one comes
 
-    def _finish(self, caller: Caller, batch: Batch, rest: bytes) -> Sequence[bytes | HttpError]:
+    def _finish(self, caller: Caller, batch: Batch, rest: bytes) -> Mapping[str, bytes | HttpError]:
         batch.write(rest)
         answers = self._files.finish(caller, batch)
         batch.close()  # here, not where all connections wait for it

@@ -143,9 +143,9 @@ class Files:
         self._uploads.room.check(length)
         return Batch(listed, self._folder / new_id(), sm3=self._sm3)
 
-    def finish(self, caller: Caller, batch: Batch) -> list[bytes | HttpError]:
-        """Of each file its receipt, or why it was not accepted: 422 when it is not what was listed, 507 when no more of
-        that is set apart. Raises OSError, HttpError, LiuhenError.
+    def finish(self, caller: Caller, batch: Batch) -> dict[str, bytes | HttpError]:
+        """Of each file by its listed SHA-256: its receipt, or why it was not accepted (422: it is not what was listed,
+        507: and no more of that is set apart). Raises OSError, HttpError, LiuhenError.
         """
         answers: dict[str, bytes | HttpError] = {}
         good: list[tuple[Arrival, Spooled]] = []
@@ -156,7 +156,7 @@ class Files:
                 answers[part.listed.sha256] = self._reject(caller, part, digest)
         receipts = self._intake.accept_all(good)
         answers |= {file.digest.sha256: receipt for (_, file), receipt in zip(good, receipts, strict=True)}
-        return [answers[part.listed.sha256] for part in batch.parts]
+        return answers
 
     def remove_leftovers(self) -> None:
         """What a process that died has left. What is being written is locked and stays."""

@@ -25,7 +25,7 @@ from storage.errors import Transient
 from storage.together import Together
 
 CONNECTIONS = 24
-"""To SQLite, that stay open: as many threads ask at once in a busy server. Opening one costs more than most questions."""
+"""To SQLite, that stay open. Opening one costs more than most questions, and a busy server has as many threads."""
 CACHE = 512  # KiB that each of them keeps of the file; the kernel keeps it for all
 LOCK_WAIT = 30.0  # seconds; a write transaction takes milliseconds, so this is only met when a disk hangs
 

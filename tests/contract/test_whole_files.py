@@ -58,6 +58,7 @@ def test_the_answer_is_the_receipt(st01: PlainStation, server: Server, size: int
     st01.dock({"DCIM/现场 照片.JPG": data})
     answer = post(st01, "DCIM/现场 照片.JPG", data)
     assert answer.status_code == 201, answer.text
+    assert answer.headers["Liuhen-Receipt"] == f"/api/receipts/{sha256(data)}"
     said = verify_receipt(answer.content, st01.key.log).entry.event
     assert (said.payload["sha256"], said.payload["name"]) == (sha256(data), "DCIM/现场 照片.JPG")
     assert said.actor.id == st01.key.station

@@ -225,7 +225,7 @@ def test_rejected_whole_files_count_and_those_beyond_are_not_kept(opened: Opened
     for _ in range(5):
         batch = files.begin_one(caller, "a", len(DATA))
         batch.write(b"x" * len(DATA))
-        (answer,) = files.finish(caller, batch)
+        (answer,) = files.finish(caller, batch).values()
         batch.close()
         assert isinstance(answer, HttpError)
         codes.append(answer.code)
@@ -234,6 +234,6 @@ def test_rejected_whole_files_count_and_those_beyond_are_not_kept(opened: Opened
     assert len([path for path in apart.iterdir() if not path.suffix]) == 3
     batch = files.begin_one(caller, "a", len(DATA))  # what is right still comes in
     batch.write(DATA)
-    (answer,) = files.finish(caller, batch)
+    (answer,) = files.finish(caller, batch).values()
     assert isinstance(answer, bytes)
     batch.close()
