@@ -85,7 +85,7 @@ class Batch:
         """Each file with its digest and its chunk hashes, when all bytes are there. Raises HttpError, OSError."""
         while self._coming:  # those of no bytes at the end
             self._next()
-        if self.parts[-1].left:
+        if any(part.left for part in self.parts):
             raise refusals.cut_short()
         self.parts[-1].close()
         return [(part, *part.hasher.finish()) for part in self.parts]
