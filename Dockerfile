@@ -26,7 +26,8 @@ RUN apt-get update \
  && useradd --uid 8470 --home-dir /data --shell /usr/sbin/nologin liuhen \
  && install -d -o liuhen -g liuhen -m 700 /data
 COPY --from=build /opt/liuhen /opt/liuhen
-ENV PATH=/opt/liuhen/bin:$PATH LANG=C.UTF-8 LIUHEN_DATA=/data LIUHEN_HOST=0.0.0.0
+# Of the C library's heaps, one for each of many threads would keep what each of them once needed.
+ENV PATH=/opt/liuhen/bin:$PATH LANG=C.UTF-8 LIUHEN_DATA=/data LIUHEN_HOST=0.0.0.0 MALLOC_ARENA_MAX=2
 USER liuhen
 WORKDIR /data
 VOLUME /data

@@ -18,7 +18,7 @@ from storage.ledger.merkle import ChunkHasher
 from storage.records import Digest
 
 PIECE = 1 << 20  # bytes read at a time
-BACKLOG = 8  # pieces that may wait for the chunk thread
+BACKLOG = 2  # pieces that may wait for the chunk thread
 SMALL = 1 << 18  # bytes; below, handing a piece to another thread costs more than hashing it
 
 Piece = bytes | bytearray | memoryview

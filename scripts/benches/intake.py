@@ -292,6 +292,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, default=ROOT, help="a folder on the disk to be measured")
     given = parser.parse_args()
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # as the service runs (docs/operations.md)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=given.folder, prefix=".bench-")))
         key_file = enrol(folder / "data", folder)

@@ -144,7 +144,7 @@ class _WriterLock:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT}, pool_size=CONNECTIONS)
+    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT, "cached_statements": 24}, pool_size=CONNECTIONS)
 
     @event.listens_for(engine, "connect")
     def _durable(connection: sqlite3.Connection, _: Any) -> None:
