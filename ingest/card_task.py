@@ -97,7 +97,9 @@ class CardTask(threading.Thread):
     def _dock(self) -> Outcome:
         desk, settings, key = self._desk, self._desk.settings(), self._desk.key()
         gone = self.progress
-        client = ServerClient(lambda: desk.settings().server, patience=settings.patience, given_up=lambda: gone.gone)
+        client = ServerClient(
+            lambda: desk.settings().server, patience=settings.patience, given_up=lambda: gone.gone, ca=settings.ca
+        )
         try:
             agent = Agent(
                 client,

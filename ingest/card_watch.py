@@ -105,7 +105,7 @@ class CardWatch:
             threading.Semaphore(PARALLEL),
             lambda error: self._trouble("journal", error),
         )
-        self._client = ServerClient(lambda: config().server, patience=0)
+        self._client = ServerClient(lambda: config().server, patience=0, ca=settings.ca)
         self._heartbeat = Heartbeat(
             self._client,
             self._present_key,
@@ -226,7 +226,7 @@ class CardWatch:
     def _present_key(self) -> StationKey:
         """The key file may have been replaced; of another station it may not be."""
         settings = self._config()
-        key = enrolling.present(settings.server, settings.station_key)
+        key = enrolling.present(settings.server, settings.station_key, settings.ca)
         if key.station != self._key.station:
             raise Refused(
                 f"密钥文件已换成采集站“{key.station}”的；更换采集站须重新启动 liuhen dock。",

@@ -10,10 +10,12 @@ import base64
 import contextlib
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -72,16 +74,22 @@ class ServerClient:
     """One server, one docking at a time. Thread-safe after `dock`.
 
     `url`: its address, or a function that gives it: then each request goes to the address of that moment. `given_up`
-    is asked before each new try: when it says so, the last error is raised at once.
+    is asked before each new try: when it says so, the last error is raised at once. `ca`: certificates (PEM) of which one
+    must stand behind the server's, over https; None: those that this machine trusts. Raises Refused.
     """
 
     def __init__(
-        self, url: str | Callable[[], str], *, patience: float = PATIENCE, given_up: Callable[[], bool] | None = None
+        self,
+        url: str | Callable[[], str],
+        *,
+        patience: float = PATIENCE,
+        given_up: Callable[[], bool] | None = None,
+        ca: Path | None = None,
     ) -> None:
         self._address = url if callable(url) else lambda: url
         self._patience = patience
         self._given_up = given_up or (lambda: False)
-        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False, verify=_trusted(ca))
         self._token = ""
 
     def close(self) -> None:
@@ -178,6 +186,8 @@ class ServerClient:
         try:
             response = self._http.request(method, address + _path(url), headers=headers, content=content)
         except (httpx.TransportError, httpx.InvalidURL) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise _untrusted(address) from error
             raise _unreachable(address, error) from error
         if response.is_success:
             return response
@@ -323,6 +333,30 @@ def _refusal(response: httpx.Response) -> LiuhenError:
     if response.status_code in (404, 410) or code == "rejected":
         return NotFound(zh, en)
     return Conflict(zh, en) if response.status_code == 409 else Refused(zh, en)
+
+
+def _trusted(ca: Path | None) -> ssl.SSLContext:
+    try:
+        if ca is not None:
+            return ssl.create_default_context(cafile=ca)
+        context = httpx.create_ssl_context()
+        context.load_default_certs()  # a bureau's own authority is one that its administrator has installed here
+    except OSError as error:  # ssl.SSLError is one
+        why = error.strerror or str(error)
+        raise Refused(
+            f"CA 证书文件“{ca}”无法使用（{why}）；应为 PEM 格式的证书。",
+            f"the file of certificates “{ca}” can't be used ({why}): it must hold certificates in PEM",
+        ) from error
+    return context
+
+
+def _untrusted(url: str) -> Refused:
+    return Refused(
+        f"服务器 {url} 的证书不受信任，未发送任何数据；请用 --ca（或 dock.toml 的 ca）指定本单位的 CA 证书，"
+        "或核对地址。",
+        f"the certificate of the server {url} is not trusted and nothing was sent: name your bureau's authority with "
+        "--ca (or ca in dock.toml), or check the address",
+    )
 
 
 def _unreachable(url: str, error: Exception) -> Transient:

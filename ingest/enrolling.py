@@ -78,11 +78,11 @@ def current(client: ServerClient, path: Path) -> StationKey:
         return held if held.following is None else _finish(client, path, held)
 
 
-def present(server: str, path: Path) -> StationKey:
+def present(server: str, path: Path, ca: Path | None = None) -> StationKey:
     """As `current`, asking the server at this address only where there is something to bring to its end."""
     if (held := station.load(path)).following is None:
         return held
-    client = ServerClient(server, patience=0)
+    client = ServerClient(server, patience=0, ca=ca)
     try:
         return current(client, path)
     finally:

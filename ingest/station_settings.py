@@ -29,12 +29,13 @@ Absolute = Annotated[Path, BeforeValidator(_check_folder)]
 class StationSettings(BaseModel):
     """`mounts`: a file system mounted below one of these is a card. `folders`: a folder in one of these is a card (for
     cameras that show themselves as folders, such as MTP). `cameras`: quarantine serial → the camera's true serial.
-    `wipe`: "safe" wipes a card as soon as it is safe. Times in seconds.
+    `ca`: certificates (PEM) behind the server's. `wipe`: "safe" wipes a card as soon as it is safe. Times in seconds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     server: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$", max_length=500)]
+    ca: Absolute | None = None
     station_key: Absolute
     state: Absolute = Path("/var/lib/liuhen-dock")
     mounts: tuple[Absolute, ...] = MOUNTS

@@ -30,6 +30,7 @@ def dock(
     paths: Annotated[list[Path] | None, typer.Argument(help="存储卡所在文件夹 · folders of the cards")] = None,
     *,
     server: Annotated[str | None, typer.Option(help="服务器地址 · address of the server, http://…")] = None,
+    ca: Annotated[Path | None, typer.Option(help="服务器证书的 CA（PEM）· authority of its certificate")] = None,
     station: Annotated[Path | None, typer.Option(help="采集站密钥文件 · the station's key file")] = None,
     config: Annotated[Path | None, typer.Option(help="采集站配置 · configuration (/etc/liuhen/dock.toml)")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="持续监视插入的存储卡 · watch for cards, for days")] = False,
@@ -58,6 +59,7 @@ def dock(
 
     given = {
         "server": server,
+        "ca": ca and ca.absolute(),
         "station_key": station and station.absolute(),
         "state": state and state.absolute(),
         "mounts": mounts and tuple(each.absolute() for each in mounts),
@@ -109,7 +111,7 @@ def _dock_all(paths: list[Path], device: str | None, settings: StationSettings, 
     from ingest.station_clock import StationClock
 
     _check_paths(paths, device)
-    key = enrolling.present(settings.server, settings.station_key)
+    key = enrolling.present(settings.server, settings.station_key, settings.ca)
     desk = _Desk(
         settings, key, Journal(settings.state, key.station), StationClock(), device, threading.Semaphore(PARALLEL)
     )
@@ -145,7 +147,7 @@ class _Desk:
         from storage.clock import now
         from storage.errors import LiuhenError
 
-        client = ServerClient(self.settings.server, patience=self.settings.patience)
+        client = ServerClient(self.settings.server, patience=self.settings.patience, ca=self.settings.ca)
         try:
             agent = Agent(
                 client,
@@ -182,7 +184,7 @@ class _Desk:
         from storage.clock import now
         from storage.errors import LiuhenError
 
-        client = ServerClient(self.settings.server, patience=0)
+        client = ServerClient(self.settings.server, patience=0, ca=self.settings.ca)
         try:
             make_reports(self.key, self.journal, now)
             send_reports(client, self.key, self.journal)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ingest.station import StationKey
 
 Server = Annotated[str, typer.Option(help="服务器地址 · address of the server, http://…")]
+Authority = Annotated[Path | None, typer.Option("--ca", help="服务器证书的 CA（PEM）· authority of its certificate")]
 KeyFile = Annotated[Path, typer.Option("--station", help="采集站密钥文件 · the station's key file")]
 
 
@@ -29,6 +30,7 @@ def enrol(
         str, typer.Option(help="一次性登记码 · the one-time code from the administrator", prompt="登记码 code")
     ],
     out: Annotated[Path, typer.Option(help="密钥文件 · where to write the station's key file (mode 0600)")],
+    ca: Authority = None,
 ) -> None:
     """登记本采集站：密钥在本机生成，私钥不离开本机 · Enrol this station. Its key is made here and stays here.
 
@@ -37,7 +39,7 @@ def enrol(
     from ingest import enrolling
     from ingest.client import ServerClient
 
-    client = ServerClient(server)
+    client = ServerClient(server, ca=ca)
     try:
         enrolled = enrolling.enrol(client, code, out)
     finally:
@@ -48,12 +50,12 @@ def enrol(
     _tell_ledger(enrolled.key)
 
 
-def rotate(*, station: KeyFile, server: Server) -> None:
+def rotate(*, station: KeyFile, server: Server, ca: Authority = None) -> None:
     """更换本采集站的密钥 · Replace this station's key by a new one. After a failure, run it again."""
     from ingest import enrolling
     from ingest.client import ServerClient
 
-    client = ServerClient(server)
+    client = ServerClient(server, ca=ca)
     try:
         key = enrolling.renew(client, station)
     finally:

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True)
 class TlsServer:
-    """`url`: https, on loopback; `trust`: what a client needs to believe its certificate."""
+    """`url`: https, on loopback; `certificate`: its own (PEM), which a client must be told to believe."""
 
     url: str
-    trust: ssl.SSLContext
+    certificate: Path
 
 
 def _certificate(folder: Path) -> Path:
@@ -114,9 +114,8 @@ def tls_in_front(port: int, folder: Path, cuts: Sequence[int] = ()) -> Iterator[
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         acceptor = threading.Thread(target=accept, args=(listener,), daemon=True)
         acceptor.start()
-        trust = ssl.create_default_context(cafile=str(file))
         try:
-            yield TlsServer(f"https://127.0.0.1:{listener.getsockname()[1]}", trust)
+            yield TlsServer(f"https://127.0.0.1:{listener.getsockname()[1]}", file)
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             acceptor.join()
