@@ -57,10 +57,10 @@ def make_app(services: Services, limits: Limits | None = None) -> FastAPI:
     app.state.web = make_web(services, make_templates())
     app.add_middleware(Guard, limits=limits or Limits(), metrics=app.state.web.metrics)
     failures.install(app)
-    app.include_router(upload.router)  # /stations/upload, before /stations/NAME
+    app.include_router(upload.router)
     for module in (signin, media, recordings, recording, cases, requests, statistics, desk, admin, coverage):
         app.include_router(module.router)
-    for module in (deadlines, missing, rejections, stations):  # /stations/NAME comes last
+    for module in (deadlines, missing, rejections, stations):
         app.include_router(module.router)
     for module in (ledger, fixity, ledger_files, timestamp_files, health, rest):
         app.include_router(module.router)

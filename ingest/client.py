@@ -74,8 +74,8 @@ class ServerClient:
     """One server, one docking at a time. Thread-safe after `dock`.
 
     `url`: its address, or a function that gives it: then each request goes to the address of that moment. `given_up`
-    is asked before each new try: when it says so, the last error is raised at once. `ca`: certificates (PEM) of which one
-    must stand behind the server's, over https; None: those that this machine trusts. Raises Refused.
+    is asked before each new try: when it says so, the last error is raised at once. `ca`: certificates (PEM) of which
+    one must stand behind the server's, over https; None: those that this machine trusts. Raises Refused.
     """
 
     def __init__(

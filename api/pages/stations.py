@@ -139,7 +139,7 @@ def docking(request: Request, who: Reader, web: Here, docking_id: Ident) -> Resp
     return page(request, "docking.html", docking=found, files=files, manifest=manifest)
 
 
-@router.get("/stations/{name}")
+@router.get("/station/{name:path}")
 def station(request: Request, who: Reader, web: Here, name: Name, number: PageNumber = 1) -> Response:
     """One station: as it is now, its dockings, keys and refused files."""
     now = web.services.clock()

@@ -60,7 +60,7 @@ def test_every_state_can_be_read_and_nothing_overflows(site: Site) -> None:
         )  # fmt: skip
     page = site.page("admin")
     narrow = site.page("admin", viewport={"width": 390, "height": 800})
-    addresses = ("/stations", "/stations/ST-01", "/rejections", "/rejections/r1", "/stations/delay", "/")
+    addresses = ("/stations", "/station/ST-01", "/rejections", "/rejections/r1", "/stations/delay", "/")
     for address in addresses:
         page.goto(address)
         assert page.evaluate(CONTRAST) == [], address

@@ -16,7 +16,7 @@ UPLOADERS = frozenset({"officer", "colleague", "archivist"})
 PAGES = {
     "/stations": EVERYBODY,
     "/stations/live": EVERYBODY,
-    "/stations/ST-01": EVERYBODY,
+    "/station/ST-01": EVERYBODY,
     "/stations/missing": EVERYBODY,
     "/stations/missing.csv": EVERYBODY,
     "/stations/delay": EVERYBODY,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from storage.catalogue.tables import Rejection, Station, StationKey
 from tests.support.taking import dock
@@ -124,7 +127,7 @@ def test_a_station_has_a_page_of_its_own(office: Bureau) -> None:
         session.add(StationKey(public_key="old-key", station_id="ST-01", since=since, until=office.clock.now))
         session.add(StationKey(public_key="new-key", station_id="ST-01", since=office.clock.now))
         session.add(StationKey(public_key="other-key", station_id="ST-02", since=office.clock.now))
-    page = Browser(office, "officer").get("/stations/ST-01")
+    page = Browser(office, "officer").get("/station/ST-01")
     words = text_of(page)
     assert "old-key" in words and "new-key" in words and "other-key" not in words
     assert f"/stations/dockings/{docking}" in page.text and "有接入 2 天" in words
@@ -140,16 +143,25 @@ def test_the_dockings_are_narrowed_by_station_and_device(office: Bureau) -> None
     assert "没有符合条件的接入" in text_of(browser.get("/stations?station=ST-77"))
 
 
+@pytest.mark.parametrize("name", ["live", "dockings", "upload", "一楼/2"])
+def test_no_name_of_a_station_is_hidden_by_another_page(office: Bureau, name: str) -> None:
+    station(office, name)
+    browser = Browser(office, "officer")
+    (address,) = set(re.findall(r'href="(/station/[^"]+)"', browser.get("/stations").text))
+    page = browser.get(address)
+    assert page.status_code == 200 and name in text_of(page)
+
+
 def test_a_station_that_is_not_there(office: Bureau) -> None:
     browser = Browser(office, "officer")
-    for address in ("/stations/ST-99", "/stations/%00", "/stations/" + "x" * 65):
+    for address in ("/station/ST-99", "/station/%00", "/station/" + "x" * 65):
         assert browser.get(address).status_code in {404, 422}, address
 
 
 def test_nobody_sees_it_without_signing_in(office: Bureau) -> None:
     station(office)
     browser = Browser(office)
-    for address in ("/stations", "/stations/ST-01", "/stations/live"):
+    for address in ("/stations", "/station/ST-01", "/stations/live"):
         answer = browser.get(address)
         assert answer.status_code == 303 and answer.headers["location"].startswith("/signin")
 
