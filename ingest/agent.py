@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ingest import inside, mounts, results
 from ingest import manifest as manifests
-from ingest import mounts, results
 from ingest.card import Card, CardFile, Changed, Unreadable, hash_card_file, list_card
 from ingest.client import Mislabelled, ServerClient, TokenEnded, Wanted
 from ingest.device import NOTES, Identity, Known, card_id, find_device
@@ -86,7 +86,7 @@ class Agent:
         known = Known(serial, volume.uuid, volume.label, self._cameras)
         seen = progress or CardProgress(card_id(card, known), str(root))
         seen.listed(card)
-        identity = find_device(card, known)
+        identity = find_device(card, known, inside.serials)
         seen.named(card_id(card, known), identity)
 
         def tell(stage: str, path: str, done: int) -> None:

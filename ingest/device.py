@@ -1,4 +1,4 @@
-"""Which camera a card or a file belongs to, from what is written on it. No network, no media is opened."""
+"""Which camera a card or a file belongs to, from what is written on it. No network; media are for `look_inside`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from ingest.card import Card, Changed, read_small
+from ingest.card import Card, CardFile, Changed, read_small
 from ingest.manifest import DeviceLine
 from storage.errors import Refused
 
@@ -28,7 +28,9 @@ _LABEL = re.compile(r"[A-Za-z]{1,8}[0-9]{4,12}")  # four digits at least: makers
 _LINE = re.compile(r"\s*(serial|model|设备编号|型号)\s*[=:：]\s*(.*?)\s*", re.IGNORECASE)
 _KEYS = {"设备编号": "serial", "型号": "model"}
 
-NamedBy = Literal["operator", "settings", "note", "names", "label"]
+NamedBy = Literal["operator", "settings", "note", "names", "metadata", "label"]
+LookInside = Callable[[Sequence[CardFile]], Collection[str]]
+"""The serials in the files' own metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,9 @@ def card_id(card: Card, known: Known) -> str:
     return f"{LISTING}{listing.hexdigest()[:16]}"
 
 
-def find_device(card: Card, known: Known) -> Identity:
+def find_device(card: Card, known: Known, look_inside: LookInside = lambda _: ()) -> Identity:
     """The camera of a card: as given, else by the settings, `device.json`, `LIUHEN.TXT`, the one prefix of its file
-    names, the volume's label; else a quarantine serial made from the card.
+    names, its files' metadata, the volume's label; else a quarantine serial made from the card.
 
     Raises Refused when the operator or the settings give a serial that can't be one.
     """
@@ -88,7 +90,7 @@ def find_device(card: Card, known: Known) -> Identity:
     if serial := known.cameras.get(quarantined):
         return Identity(_said(serial, model, "settings"), clock=clock)
     try:
-        return Identity(_told(card, known, noted), clock=clock)
+        return Identity(_told(card, known, noted, look_inside), clock=clock)
     except _Unnamed as error:
         device = DeviceLine(serial=quarantined, named_by="", quarantine=True)
         return Identity(device, error.zh, error.en, clock)
@@ -100,7 +102,7 @@ class _Unnamed(Exception):
         self.zh, self.en = zh, en
 
 
-def _told(card: Card, known: Known, noted: Mapping[str, str]) -> DeviceLine:
+def _told(card: Card, known: Known, noted: Mapping[str, str], look_inside: LookInside) -> DeviceLine:
     """What the card itself says."""
     if noted.get("serial"):
         try:
@@ -116,10 +118,22 @@ def _told(card: Card, known: Known, noted: Mapping[str, str]) -> DeviceLine:
     if serials:
         seen = "、".join(serials[:5])
         raise _Unnamed(f"文件名前缀不一致（{seen}）", f"its file names begin with different serials ({seen})")
+    written = sorted(look_inside([file for file in card.files if file.path not in NOTES]))
+    if len(written) == 1:
+        try:
+            return _line(written[0], "", "metadata")
+        except ValidationError as error:
+            shown = escaped(written[0])[:60]
+            raise _Unnamed(
+                f"文件元数据中的设备编号不合法：{shown}", f"the serial in its files is not acceptable: {shown}"
+            ) from error
+    if written:
+        seen = "、".join(escaped(each)[:60] for each in written)
+        raise _Unnamed(f"文件元数据中的设备编号不一致（{seen}）", f"its files name different cameras ({seen})")
     if _LABEL.fullmatch(known.label):
         return _line(known.label, "", "label")
     raise _Unnamed(
-        "存储卡上没有 device.json、LIUHEN.TXT、设备编号前缀的文件名或卷标",
+        "存储卡上没有 device.json、LIUHEN.TXT、设备编号前缀的文件名、带编号的元数据或卷标",
         "nothing on the card, nor its label, names it",
     )
 

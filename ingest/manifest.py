@@ -83,7 +83,7 @@ class DeviceLine(Part):
 
     serial: Name
     model: Annotated[str, Field(max_length=100), AfterValidator(_check_name)] = ""
-    named_by: Literal["", "operator", "settings", "note", "names", "label"] = ""
+    named_by: Literal["", "operator", "settings", "note", "names", "metadata", "label"] = ""
     quarantine: bool = False
 
 
