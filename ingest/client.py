@@ -26,7 +26,7 @@ from ingest.device import escaped
 from ingest.tus_headers import BODY, VERSION
 from storage.errors import Conflict, LiuhenError, NotFound, Refused, Transient
 
-PIECE = 256 << 20  # bytes of one PATCH; the server makes every 64 MiB of it durable on the way
+PIECE = 256 << 20  # bytes of one PATCH; the server makes every 16 MiB of it durable on the way
 SMALL = 8 << 20  # bytes; a smaller file goes along with its creation, in one request
 PATIENCE = 600.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds

@@ -1,7 +1,7 @@
 """One PATCH's bytes on their way into the spool: written, hashed, made durable, committed.
 
 The event loop only collects the body into pieces; a worker thread writes and hashes a piece while the next arrives.
-Every 64 MiB, and on a slow line every ten seconds, the file is made durable and the offset committed in the background,
+Every 16 MiB, and on a slow line every ten seconds, the file is made durable and the offset committed in the background,
 so that a long PATCH that is cut off loses little and the disk is busy from the start. A PATCH with a checksum commits
 nothing before the checksum is right.
 """
@@ -28,7 +28,7 @@ from ingest.uploads import Uploads
 from storage.catalogue.tables import Upload
 
 PIECE = 2 << 20  # bytes handed to the worker thread at a time
-COMMIT_EVERY = 64 << 20
+COMMIT_EVERY = 16 << 20
 CHECKSUMS = {"sha256": 32, "sha1": 20}
 """Algorithms and digest sizes in bytes. tus asks for SHA-1; it only guards the way, the file has its own SHA-256."""
 
