@@ -19,6 +19,7 @@ from ingest.agent import Agent
 from ingest.card import CardFile
 from ingest.client import ServerClient
 from ingest.journal import Journal
+from ingest.landing import COMMIT_EVERY
 from ingest.results import Outcome
 from storage.clock import now
 from storage.errors import LiuhenError
@@ -268,7 +269,7 @@ def test_a_large_file_goes_on_where_the_server_was_killed(launcher: Launcher, tm
         outcome = agent.dock(card, None, lambda stage, _, done: sent.append(done) if stage == "send" else None, ignore)
         client.close()
     assert outcome.safe
-    assert min(sent) >= 64 << 20, "what was committed went over the wire again"
+    assert min(sent) >= COMMIT_EVERY, "what was committed went over the wire again"
     assert stored(data, content) == content
 
 
