@@ -251,11 +251,9 @@ class _Docking:
         """`receipt`: of a file that was brought over already, just now."""
         whole = True
         try:
-            if receipt is not None:
-                pass
-            elif wanted.kept:
+            if receipt is None and wanted.kept:
                 receipt, whole = self._client.receipt(digest.sha256), False
-            else:
+            elif receipt is None:
                 with self._sending:
                     receipt, whole = self._client.bring(file, wanted, lambda done: self._told("send", file.path, done))
             check_subject(self._trust.verify(receipt), digest)
