@@ -21,6 +21,7 @@ from ingest import manifest as manifests
 from ingest.card import Card, CardFile, Changed, Unreadable, hash_card_file, list_card
 from ingest.client import Mislabelled, ServerClient, TokenEnded, Wanted
 from ingest.device import NOTES, Identity, Known, card_id, find_device
+from ingest.files import MAX_FILES, MAX_SIZE
 from ingest.journal import Journal
 from ingest.progress import CardProgress
 from ingest.results import Outcome, Result, card_error
@@ -38,7 +39,7 @@ than the server takes of one station (`station_bodies`)."""
 SEVERAL_BELOW = 2 << 20
 """Bytes; smaller files go together in one request: of `SEVERAL_SIZE` bytes and `SEVERAL_FILES` files at most, as the
 server takes them."""
-SEVERAL_SIZE, SEVERAL_FILES = 16 << 20, 64
+SEVERAL_SIZE, SEVERAL_FILES = MAX_SIZE, MAX_FILES
 
 Told = Callable[[str, str, int], None]
 """Hears of progress: stage ("hash" or "send"), path, bytes done so far of that file."""
